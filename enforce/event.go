@@ -1,0 +1,97 @@
+package enforce
+
+import (
+	"time"
+
+	"github.com/juliendoutre/proxaudit/policy"
+)
+
+// SchemaID identifies the JSON Schema of Event; see event.schema.json.
+const SchemaID = "https://github.com/juliendoutre/proxaudit/enforce/event.schema.json"
+
+// Stage says at which point of a connection an event was made.
+type Stage string
+
+// The stages. A request and its response share an ID.
+const (
+	StageDNS      Stage = "dns"
+	StageConnect  Stage = "connect"
+	StageRequest  Stage = "request"
+	StageResponse Stage = "response"
+	StageTCP      Stage = "tcp"
+	StageUDP      Stage = "udp"
+)
+
+// Event is one JSON line: one decision, or what came of one. The JSON names are
+// relied on from outside. Values from the wire are kept as they were; JSON
+// escapes what a terminal would act on, and other formats must do the same.
+type Event struct {
+	Schema string    `json:"schema"`
+	Time   time.Time `json:"ts"`
+	// ID joins a request with its response. It is unique within a run and, with
+	// high probability, among runs.
+	ID    string `json:"id"`
+	Mode  string `json:"mode"`
+	Stage Stage  `json:"stage"`
+	// Isolation names how the command was confined: "env" is advisory.
+	Isolation string `json:"isolation,omitempty"`
+
+	Method string `json:"method,omitempty"`
+	Scheme string `json:"scheme,omitempty"`
+	Host   string `json:"host,omitempty"`
+	Port   uint16 `json:"port,omitempty"`
+	// Path is canonical, as the policy saw it.
+	Path string `json:"path,omitempty"`
+	// URL is the whole URL, its secrets redacted.
+	URL      string `json:"url,omitempty"`
+	Protocol string `json:"protocol,omitempty"`
+
+	// Action is what the policy says, Blocked what was done.
+	Action  policy.Action `json:"action"`
+	Blocked bool          `json:"blocked"`
+	Rule    string        `json:"rule,omitempty"`
+	Reason  string        `json:"reason,omitempty"`
+	// Allow is the entry that would allow what was denied.
+	Allow string `json:"allow,omitempty"`
+
+	Status        int     `json:"status,omitempty"`
+	RequestBytes  int64   `json:"request_bytes,omitempty"`
+	ResponseBytes int64   `json:"response_bytes,omitempty"`
+	SHA256        string  `json:"sha256,omitempty"`
+	DurationMS    float64 `json:"duration_ms,omitempty"`
+	// Address is the address dialled.
+	Address string `json:"address,omitempty"`
+	// Error says why what was allowed did not complete.
+	Error string `json:"error,omitempty"`
+
+	Package  string          `json:"package,omitempty"`
+	Registry string          `json:"registry,omitempty"`
+	Process  *policy.Process `json:"process,omitempty"`
+
+	RequestHeader  map[string][]string `json:"request_header,omitempty"`
+	ResponseHeader map[string][]string `json:"response_header,omitempty"`
+	RequestBody    *Body               `json:"request_body,omitempty"`
+	ResponseBody   *Body               `json:"response_body,omitempty"`
+}
+
+// Body is the beginning of a body, kept only when asked for.
+type Body struct {
+	// Text holds the bytes when they are UTF-8, Base64 otherwise.
+	Text   string `json:"text,omitempty"`
+	Base64 []byte `json:"base64,omitempty"`
+	// Truncated is true when the body went on.
+	Truncated bool `json:"truncated,omitempty"`
+}
+
+// Decide writes a verdict into e.
+func (e *Event) Decide(m Mode, v Verdict) {
+	e.Mode = m.String()
+	e.Action, e.Blocked = v.Action, v.Blocked
+	e.Rule, e.Reason = v.Rule, v.Reason
+}
+
+// Recorder keeps events. Record is called concurrently and returns only when
+// the event is kept; an error, while enforcing, denies the request.
+type Recorder interface {
+	Record(Event) error
+}

@@ -1,0 +1,59 @@
+package policy
+
+import "context"
+
+// Combine returns a policy that asks every p and lets the strictest word win:
+// deny over allow over log over default, as the lists of one file do. Where
+// only defaults answer, the strictest default wins. An error of any p is an
+// error of the whole, and with no p at all everything is denied.
+//
+// Passthrough and Networks come from the decision that won.
+func Combine(ps ...Policy) Policy {
+	if len(ps) == 1 {
+		return ps[0]
+	}
+	return combined(append([]Policy(nil), ps...))
+}
+
+type combined []Policy
+
+// Decide implements Policy.
+func (c combined) Decide(ctx context.Context, r *Request) (Decision, error) {
+	if len(c) == 0 {
+		return Decision{Reason: "no policy"}, nil
+	}
+	best := Decision{}
+	bestRank := -1
+	for _, p := range c {
+		d, err := p.Decide(ctx, r)
+		if err != nil {
+			return Decision{Reason: err.Error()}, err
+		}
+		if k := rank(d); k > bestRank {
+			best, bestRank = d, k
+		}
+	}
+	return best, nil
+}
+
+// rank orders decisions: the higher one wins.
+func rank(d Decision) int {
+	if !d.Default {
+		switch d.Action {
+		case Deny:
+			return 5
+		case Allow:
+			return 4
+		default:
+			return 3
+		}
+	}
+	switch d.Action {
+	case Deny:
+		return 2
+	case Log:
+		return 1
+	default:
+		return 0
+	}
+}
