@@ -249,6 +249,9 @@ func TestLeafEndsWithItsAuthority(t *testing.T) {
 		if again, err := a.Leaf("ok.test"); err != nil || again != first {
 			t.Errorf("minted again though no leaf can last longer: %v", err)
 		}
+		if late, err := a.Leaf("late.test"); err != nil || late.Leaf.NotAfter.After(a.cert.NotAfter) {
+			t.Errorf("a late leaf outlives the CA: %v", err)
+		}
 		time.Sleep(2 * time.Second)
 		if _, err := a.Leaf("ok.test"); err == nil || !strings.Contains(err.Error(), "expired") {
 			t.Errorf("after the CA's end: %v", err)
