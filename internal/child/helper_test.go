@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -126,4 +127,46 @@ func line(t *testing.T, r *bufio.Reader) string {
 		t.Fatalf("read a line of the command: %v (after %q)", err, s)
 	}
 	return strings.TrimRight(s, "\r\n")
+}
+
+// signalWhenReady starts cmd, sends it the signals once it has written a line,
+// and returns its exit code and the rest of what it wrote.
+func signalWhenReady(t *testing.T, cmd *exec.Cmd, signals ...syscall.Signal) (int, string) {
+	t.Helper()
+	stdin, err := cmd.StdinPipe() // held open: the command reads it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	out := bufio.NewReader(stdout)
+	line(t, out)
+	for _, s := range signals {
+		if err := cmd.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rest, err := io.ReadAll(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exitCode(t, cmd.Wait()), string(rest)
+}
+
+func exitCode(t *testing.T, err error) int {
+	t.Helper()
+	if err == nil {
+		return 0
+	}
+	ee, ok := errors.AsType[*exec.ExitError](err)
+	if !ok {
+		t.Fatal(err)
+	}
+	return ExitCode(ee.ProcessState)
 }

@@ -67,13 +67,18 @@ func TestWhatIsLeftBehindEnds(t *testing.T) {
 }
 
 func TestWhatIsLeftBehindMayEndByItself(t *testing.T) {
-	mark := filepath.Join(t.TempDir(), "mark")
-	_, p := leave(t, `MARK='`+mark+`' setsid sh -c 'trap "echo clean >$MARK; exit" TERM; echo $$ >&3; while :; do sleep 0.01; done'`, 1)
-	if _, err := p.Wait(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	if text, _ := os.ReadFile(mark); string(text) != "clean\n" {
-		t.Errorf("the trap of SIGTERM did not run: %q", text)
+	for _, tt := range []struct{ name, stop string }{{"running", ""}, {"stopped", "kill -STOP $$;"}} {
+		t.Run(tt.name, func(t *testing.T) {
+			mark := filepath.Join(t.TempDir(), "mark")
+			_, p := leave(t, `MARK='`+mark+`' setsid sh -c 'trap "echo clean >$MARK; exit" TERM; echo $$ >&3;`+tt.stop+` while :; do sleep 0.01; done'`, 1)
+			p.leftGrace = time.Minute // the test's own limit: it ends when the daemon does
+			if _, err := p.Wait(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			if text, _ := os.ReadFile(mark); string(text) != "clean\n" {
+				t.Errorf("the trap of SIGTERM did not run: %q", text)
+			}
+		})
 	}
 }
 

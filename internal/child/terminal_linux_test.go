@@ -1,10 +1,7 @@
-//go:build unix
-
 package child
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,49 +11,8 @@ import (
 	"testing"
 
 	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
 )
-
-// signalWhenReady starts cmd, sends it the signals once it has written a line,
-// and returns its exit code and the rest of what it wrote.
-func signalWhenReady(t *testing.T, cmd *exec.Cmd, signals ...syscall.Signal) (int, string) {
-	t.Helper()
-	stdin, err := cmd.StdinPipe() // held open: the command reads it
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stdin.Close()
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	out := bufio.NewReader(stdout)
-	line(t, out)
-	for _, s := range signals {
-		if err := cmd.Process.Signal(s); err != nil {
-			t.Fatal(err)
-		}
-	}
-	rest, err := io.ReadAll(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return exitCode(t, cmd.Wait()), string(rest)
-}
-
-func exitCode(t *testing.T, err error) int {
-	t.Helper()
-	if err == nil {
-		return 0
-	}
-	ee, ok := errors.AsType[*exec.ExitError](err)
-	if !ok {
-		t.Fatal(err)
-	}
-	return ExitCode(ee.ProcessState)
-}
 
 func TestCtrlCReachesTheCommandOnce(t *testing.T) {
 	cmd := wrapper(t, "count", self(t))
@@ -69,15 +25,22 @@ func TestCtrlCReachesTheCommandOnce(t *testing.T) {
 	out := bufio.NewReader(tty)
 	for line(t, out) != "ready" {
 	}
+	// Stopped, the wrapper acts on its own SIGINT only when the command has dealt
+	// with the terminal's: two of them can then not become one.
+	cmd.Process.Signal(syscall.SIGSTOP)
+	if err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WSTOPPED|unix.WNOWAIT, nil); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := tty.Write([]byte{3}); err != nil {
 		t.Fatal(err)
 	}
 	for !strings.HasSuffix(line(t, out), "interrupted") {
 	}
-	// SIGUSR1 takes the way that a second SIGINT would take, behind it.
-	if err := cmd.Process.Signal(syscall.SIGUSR1); err != nil {
-		t.Fatal(err)
+	cmd.Process.Signal(syscall.SIGCONT)
+	for !strings.HasSuffix(line(t, out), "continued") {
 	}
+	// SIGUSR1 takes the way that a second SIGINT would have taken before it.
+	cmd.Process.Signal(syscall.SIGUSR1)
 	io.Copy(io.Discard, out)
 	if code := exitCode(t, cmd.Wait()); code != 41 {
 		t.Errorf("exit code %d, want 41: one SIGINT", code)
