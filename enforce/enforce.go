@@ -58,6 +58,9 @@ type Verdict struct {
 // policy denies; so does, while enforcing, a record that cannot be written.
 func (g *Gate) Check(ctx context.Context, r *policy.Request, ev *Event) Verdict {
 	d := g.Ask(ctx, r)
+	if d.Action == policy.Deny {
+		ev.Allow = RedactURL(r.Line())
+	}
 	return g.Settle(ev, d)
 }
 

@@ -1,0 +1,136 @@
+package proxy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"hash"
+	"io"
+	"sync"
+	"sync/atomic"
+	"unicode/utf8"
+
+	"github.com/juliendoutre/proxaudit/enforce"
+)
+
+// countingBody counts what is read of a request's body. The transport reads it
+// on a goroutine of its own, which may outlive the response.
+type countingBody struct {
+	io.ReadCloser
+	n    atomic.Int64
+	kept *keptBody
+}
+
+func (b *countingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.n.Add(int64(n))
+	b.kept.keep(p[:n])
+	return n, err
+}
+
+// keptBody is the beginning of a body, kept for the log when asked for. A nil
+// one keeps nothing.
+type keptBody struct {
+	mu   sync.Mutex
+	data []byte
+	more bool
+}
+
+func (k *keptBody) keep(p []byte) {
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	room := maxLoggedBody - len(k.data)
+	k.more = k.more || len(p) > room
+	k.data = append(k.data, p[:min(len(p), room)]...)
+}
+
+func (k *keptBody) event() *enforce.Body {
+	if k == nil {
+		return nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.data) == 0 {
+		return nil
+	}
+	if utf8.Valid(k.data) {
+		return &enforce.Body{Text: enforce.RedactText(string(k.data)), Truncated: k.more}
+	}
+	return &enforce.Body{Base64: k.data, Truncated: k.more}
+}
+
+// hashes holds idle SHA-256 states.
+var hashes = sync.Pool{New: func() any { return sha256.New() }}
+
+// responseBody hashes and counts a response's body as it passes, and records
+// the response when it is closed. An early end is an error the client must see.
+type responseBody struct {
+	io.ReadCloser
+	x    *exchange
+	sum  hash.Hash
+	n    int64
+	kept *keptBody
+	end  func(*responseBody)
+	once sync.Once
+}
+
+func (b *responseBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if n > 0 {
+		b.sum.Write(p[:n])
+		b.n += int64(n)
+		b.kept.keep(p[:n])
+	}
+	if err != nil && err != io.EOF {
+		b.x.failed = err
+	}
+	return n, err
+}
+
+func (b *responseBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.once.Do(func() {
+		b.end(b)
+		b.sum.Reset()
+		hashes.Put(b.sum)
+	})
+	return err
+}
+
+// digest returns the SHA-256 of what was delivered, "" when that is nothing.
+func (b *responseBody) digest() string {
+	if b.n == 0 {
+		return ""
+	}
+	var buf [sha256.Size]byte
+	return hex.EncodeToString(b.sum.Sum(buf[:0]))
+}
+
+// upgradedBody is the connection behind a 101 response. It counts both ways,
+// which two goroutines do.
+type upgradedBody struct {
+	io.ReadWriteCloser
+	up, down atomic.Int64
+	end      func(up, down int64)
+	once     sync.Once
+}
+
+func (b *upgradedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadWriteCloser.Read(p)
+	b.down.Add(int64(n))
+	return n, err
+}
+
+func (b *upgradedBody) Write(p []byte) (int, error) {
+	n, err := b.ReadWriteCloser.Write(p)
+	b.up.Add(int64(n))
+	return n, err
+}
+
+func (b *upgradedBody) Close() error {
+	err := b.ReadWriteCloser.Close()
+	b.once.Do(func() { b.end(b.up.Load(), b.down.Load()) })
+	return err
+}

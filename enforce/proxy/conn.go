@@ -1,0 +1,178 @@
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+
+	"github.com/juliendoutre/proxaudit/policy"
+)
+
+// target is where a tunnel was asked to lead; the zero target is no tunnel.
+type target struct {
+	host string // canonical
+	port uint16
+}
+
+// clientConn is a client's connection with what is known of it. Inside a tunnel
+// it replays the bytes that were read to learn what the tunnel holds.
+type clientConn struct {
+	net.Conn
+	buffered *bufio.Reader // nil when nothing was read ahead
+	target   target
+	scheme   string // of requests that name none: http, or https once decrypted
+	attribute
+}
+
+// attribute finds out once who is at the other end.
+type attribute struct {
+	once    sync.Once
+	process *policy.Process
+}
+
+// Read replays what was read ahead, then reads on.
+func (c *clientConn) Read(b []byte) (int, error) {
+	if c.buffered != nil {
+		if c.buffered.Buffered() > 0 {
+			return c.buffered.Read(b)
+		}
+		c.buffered = nil
+	}
+	return c.Conn.Read(b)
+}
+
+// CloseWrite half-closes the connection where that is possible.
+func (c *clientConn) CloseWrite() error {
+	if h, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return h.CloseWrite()
+	}
+	return c.Close()
+}
+
+type connKey struct{}
+
+// connContext puts the clientConn behind c into the context of its requests.
+func (p *Proxy) connContext(ctx context.Context, c net.Conn) context.Context {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	cc, ok := c.(*clientConn)
+	if !ok {
+		cc = &clientConn{Conn: c, scheme: "http"}
+	}
+	return context.WithValue(ctx, connKey{}, cc)
+}
+
+func connOf(ctx context.Context) *clientConn {
+	cc, _ := ctx.Value(connKey{}).(*clientConn)
+	return cc
+}
+
+// who returns the process at the client's end, looked up once a connection.
+func (p *Proxy) who(c *clientConn) *policy.Process {
+	if p.Attribute == nil {
+		return nil
+	}
+	c.once.Do(func() { c.process = p.Attribute(c.RemoteAddr(), c.LocalAddr()) })
+	return c.process
+}
+
+// connListener is a net.Listener fed by hand: tunnels, once it is known what
+// they hold, are served like accepted connections.
+type connListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newConnListener() *connListener {
+	return &connListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+// errListenerClosed is what Accept returns after Close.
+var errListenerClosed = errors.New("listener closed")
+
+func (l *connListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, errListenerClosed
+	}
+}
+
+// push hands c to Accept; after Close it closes c instead.
+func (l *connListener) push(c net.Conn) {
+	select {
+	case l.conns <- c:
+	case <-l.closed:
+		_ = c.Close()
+	}
+}
+
+func (l *connListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *connListener) Addr() net.Addr { return &net.TCPAddr{} }
+
+// connSet holds the connections that no http.Server watches, so that Shutdown
+// can wait for them and then close them.
+type connSet struct {
+	mu      sync.Mutex
+	conns   map[net.Conn]struct{}
+	closing bool
+	empty   chan struct{} // closed when closing and nothing is left
+}
+
+func newConnSet() *connSet {
+	return &connSet{conns: map[net.Conn]struct{}{}, empty: make(chan struct{})}
+}
+
+// hold runs f with c in the set, on the calling goroutine. Once the set drains
+// it closes c instead.
+func (s *connSet) hold(c net.Conn, f func()) {
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		_ = c.Close()
+		return
+	}
+	s.conns[c] = struct{}{}
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.conns, c)
+		if s.closing && len(s.conns) == 0 {
+			close(s.empty)
+		}
+	}()
+	f()
+}
+
+// drain waits until the set is empty; when ctx ends it closes what is left.
+func (s *connSet) drain(ctx context.Context) {
+	s.mu.Lock()
+	s.closing = true
+	if len(s.conns) == 0 {
+		s.mu.Unlock()
+		return
+	}
+	s.mu.Unlock()
+	select {
+	case <-s.empty:
+		return
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	for c := range s.conns {
+		_ = c.Close()
+	}
+	s.mu.Unlock()
+	<-s.empty
+}

@@ -1,0 +1,156 @@
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/elazarl/goproxy"
+
+	"github.com/juliendoutre/proxaudit/enforce"
+	"github.com/juliendoutre/proxaudit/internal/hostname"
+	"github.com/juliendoutre/proxaudit/policy"
+)
+
+// onConnect takes every CONNECT out of goproxy's hands. The client is answered
+// and its bytes are read before anything is decided, but nothing is dialled.
+func (p *Proxy) onConnect(host string, _ *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
+	return &goproxy.ConnectAction{Action: goproxy.ConnectHijack, Hijack: p.hijack}, host
+}
+
+// hijack runs on the goroutine of the request, which ends when the tunnel has
+// been handed to the inner server or, for raw bytes, when the tunnel ends.
+func (p *Proxy) hijack(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
+	p.raw.hold(client, func() {
+		host, port, err := hostname.ParseAuthority(r.RequestURI)
+		if err == nil && port == 0 {
+			err = errors.New("no port")
+		}
+		if err != nil {
+			p.refuseConnect(client, r, fmt.Errorf("CONNECT %q: %w", r.RequestURI, err))
+			return
+		}
+		cc := &clientConn{Conn: client, target: target{host, port}}
+		outer := connOf(r.Context())
+		cc.once.Do(func() { cc.process = p.who(outer) })
+		if p.passUndecrypted(r.Context(), cc) {
+			return
+		}
+		if _, err := io.WriteString(client, established); err != nil {
+			_ = client.Close()
+			return
+		}
+		p.look(r.Context(), cc)
+	})
+}
+
+const established = "HTTP/1.1 200 Connection Established\r\n\r\n"
+
+// refuseConnect answers a CONNECT that names no destination.
+func (p *Proxy) refuseConnect(client net.Conn, r *http.Request, err error) {
+	defer client.Close()
+	ev := p.newEvent(enforce.StageConnect, &policy.Request{Method: http.MethodConnect}, nil)
+	ev.Host = r.RequestURI
+	p.Gate.Settle(ev, policy.Decision{Rule: ruleIdentity, Reason: err.Error()})
+	body := "proxaudit: " + enforce.Printable(err.Error()) + "\n"
+	_, _ = fmt.Fprintf(client, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body)
+}
+
+// passUndecrypted asks whether a rule lets this connection pass as it is: TLS
+// by `tls: passthrough`, anything by `schemes: [tcp]`. A default never decides
+// about bytes that have not been looked at.
+func (p *Proxy) passUndecrypted(ctx context.Context, cc *clientConn) bool {
+	q := &policy.Request{Method: http.MethodConnect, Scheme: "https", Host: cc.target.host, Port: cc.target.port, Process: cc.process}
+	if d := p.Gate.Ask(ctx, q); d.Action != policy.Deny && d.Passthrough && !d.Default {
+		p.tunnel(ctx, cc, q, d, enforce.StageConnect, true)
+		return true
+	}
+	q = &policy.Request{Scheme: "tcp", Host: cc.target.host, Port: cc.target.port, Process: cc.process}
+	if d := p.Gate.Ask(ctx, q); d.Action != policy.Deny && d.Passthrough && !d.Default {
+		p.tunnel(ctx, cc, q, d, enforce.StageTCP, true)
+		return true
+	}
+	return false
+}
+
+// look reads the first bytes of a tunnel and serves what they are.
+func (p *Proxy) look(ctx context.Context, cc *clientConn) {
+	br := bufio.NewReaderSize(cc.Conn, 4<<10)
+	_ = cc.SetReadDeadline(time.Now().Add(patience(cc.target.port)))
+	held, err := sniff(br)
+	_ = cc.SetReadDeadline(time.Time{})
+	cc.buffered = br
+	switch held {
+	case holdsTLS:
+		cc.scheme = "https"
+		p.decrypt(ctx, cc)
+	case holdsHTTP:
+		cc.scheme = "http"
+		p.tunnels.push(cc)
+	case holdsNothing:
+		if !errors.Is(err, os.ErrDeadlineExceeded) || clientSpeaksFirst(cc.target.port) {
+			_ = cc.Close()
+			return
+		}
+		fallthrough // a protocol in which the server speaks first
+	default:
+		q := &policy.Request{Scheme: "tcp", Host: cc.target.host, Port: cc.target.port, Process: cc.process}
+		p.tunnel(ctx, cc, q, p.Gate.Ask(ctx, q), enforce.StageTCP, false)
+	}
+}
+
+// clientSpeaksFirst holds for the ports whose protocols begin with the client:
+// a silent connection there is one opened in advance, not one that waits.
+func clientSpeaksFirst(port uint16) bool { return port == 80 || port == 443 }
+
+// patience is how long a client may take to send its first bytes.
+func patience(port uint16) time.Duration {
+	if clientSpeaksFirst(port) {
+		return idleTimeout
+	}
+	return firstByteTimeout
+}
+
+// decrypt shakes hands with the client and hands the connection on. A client
+// that refuses our certificate is worth an event: its build is about to break.
+func (p *Proxy) decrypt(ctx context.Context, cc *clientConn) {
+	conn := tls.Server(cc, p.tls)
+	hctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	err := conn.HandshakeContext(hctx)
+	cancel()
+	if err == nil {
+		p.tunnels.push(conn)
+		return
+	}
+	_ = cc.Close()
+	if errors.Is(err, io.EOF) {
+		return // a port probe; nothing was asked
+	}
+	q := &policy.Request{Method: http.MethodConnect, Scheme: "https", Host: cc.target.host, Port: cc.target.port, Process: cc.process}
+	ev := p.newEvent(enforce.StageConnect, q, nil)
+	ev.Error = "TLS handshake with the client: " + err.Error()
+	p.Gate.Settle(ev, policy.Decision{Rule: ruleTLS, Reason: "the client did not accept the run's certificate; if it pins one, a rule with `tls: passthrough` lets it pass undecrypted"})
+}
+
+// certificate picks what to show: the name the client asked for, else the name
+// the tunnel leads to. That the two agree is checked per request, where the
+// client can still be told.
+func (p *Proxy) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	cc, _ := hello.Conn.(*clientConn)
+	name := hello.ServerName
+	if name == "" && cc != nil {
+		name = cc.target.host
+	}
+	host, err := hostname.Canonical(name)
+	if err != nil {
+		return nil, fmt.Errorf("server name %q: %w", name, err)
+	}
+	return p.Leaf(host)
+}

@@ -1,0 +1,155 @@
+package proxy
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptrace"
+	"strings"
+	"time"
+
+	"github.com/elazarl/goproxy"
+
+	"github.com/juliendoutre/proxaudit/enforce"
+	"github.com/juliendoutre/proxaudit/policy"
+)
+
+// exchange is one request and what becomes of it. It belongs to the goroutine
+// that serves the request.
+type exchange struct {
+	request policy.Request
+	problem *problem // why no policy is asked
+	event   enforce.Event
+	verdict enforce.Verdict
+	start   time.Time
+	sent    *countingBody // the request's body, nil when it has none
+	address string        // dialled
+	failed  error         // the response's body ended before its end
+}
+
+// webSocket reports whether the request asks for a WebSocket.
+func (x *exchange) webSocket() bool {
+	return x.request.Scheme == "ws" || x.request.Scheme == "wss"
+}
+
+type exchangeKey struct{}
+
+// context carries x through goproxy and notes the address that is dialled.
+func (x *exchange) context(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(context.WithValue(ctx, exchangeKey{}, x), &httptrace.ClientTrace{
+		GotConn: func(i httptrace.GotConnInfo) { x.address = i.Conn.RemoteAddr().String() },
+	})
+}
+
+// serveFront serves what arrives at the listener: CONNECT and requests with an
+// absolute URL. Anything else was meant for another server.
+func (p *Proxy) serveFront(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodConnect {
+		p.engine.ServeHTTP(&hijacker{ResponseWriter: w}, r)
+		return
+	}
+	if !r.URL.IsAbs() {
+		http.Error(w, "proxaudit: this is the proxy of a run; it serves requests with an absolute URL and CONNECT (RFC 9110 section 7.1)", http.StatusBadRequest)
+		return
+	}
+	p.serve(w, r, target{})
+}
+
+// serveInner serves what was inside a tunnel. A CONNECT there would be a tunnel
+// in a tunnel, which nothing needs; goproxy must not see it.
+func (p *Proxy) serveInner(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodConnect {
+		t := connOf(r.Context()).target
+		ev := p.newEvent(enforce.StageConnect, &policy.Request{Method: r.Method, Scheme: "https", Host: t.host, Port: t.port}, nil)
+		p.Gate.Settle(ev, policy.Decision{Rule: ruleIdentity, Reason: "a CONNECT to " + r.Host + " inside a tunnel"})
+		http.Error(w, "proxaudit: a CONNECT inside a tunnel is refused", http.StatusBadRequest)
+		return
+	}
+	p.serve(w, r, connOf(r.Context()).target)
+}
+
+// serve makes an exchange of a request and sends it through goproxy's chain.
+func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t target) {
+	x := &exchange{start: time.Now()}
+	x.problem = p.identify(x, r, t)
+	p.fillEvent(&x.event, enforce.StageRequest, &x.request, x.request.Process)
+	x.event.Protocol = r.Proto
+	if p.LogHeader {
+		x.event.RequestHeader = enforce.RedactHeader(r.Header)
+	}
+	if r.Body != nil && r.Body != http.NoBody {
+		x.sent = &countingBody{ReadCloser: r.Body}
+		if p.LogBody {
+			x.sent.kept = new(keptBody)
+		}
+		r.Body = x.sent
+		if r.ProtoMajor == 1 {
+			// A denial is answered before the body; without this it waits for it.
+			_ = http.NewResponseController(w).EnableFullDuplex()
+		}
+	}
+	r = r.WithContext(x.context(r.Context()))
+	p.engine.ServeHTTP(&responseWriter{ResponseWriter: w}, r)
+	if x.failed != nil {
+		// The client must see a download that broke off, never a clean end.
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// onRequest is the gate in goproxy's chain: it answers a denied request and
+// gives an allowed one its way out, which is the only one there is.
+func (p *Proxy) onRequest(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Request, *http.Response) {
+	x, ok := r.Context().Value(exchangeKey{}).(*exchange)
+	if !ok {
+		return r, denial(r, http.StatusForbidden, "proxaudit: internal error: a request without an exchange\n")
+	}
+	status := http.StatusForbidden
+	if x.problem == nil {
+		x.verdict = p.Gate.Check(r.Context(), &x.request, &x.event)
+	} else {
+		x.verdict = p.Gate.Settle(&x.event, policy.Decision{Rule: x.problem.rule, Reason: x.problem.reason})
+		status = x.problem.status
+	}
+	if x.verdict.Blocked || status == http.StatusBadRequest {
+		return r, denial(r, status, p.denialText(x))
+	}
+	stripRequest(r.Header, x.webSocket()) // goproxy would drop the list of what to strip
+	ctx.RoundTripper = goproxy.RoundTripperFunc(func(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response, error) {
+		return p.forward(r, x)
+	})
+	return r, nil
+}
+
+// newEvent begins an event about q.
+func (p *Proxy) newEvent(stage enforce.Stage, q *policy.Request, who *policy.Process) *enforce.Event {
+	ev := new(enforce.Event)
+	p.fillEvent(ev, stage, q, who)
+	return ev
+}
+
+func (p *Proxy) fillEvent(ev *enforce.Event, stage enforce.Stage, q *policy.Request, who *policy.Process) {
+	*ev = enforce.Event{
+		Schema: enforce.SchemaID, ID: p.ids.id(), Stage: stage, Isolation: p.Isolation,
+		Method: q.Method, Scheme: q.Scheme, Host: q.Host, Port: q.Port,
+		Path: enforce.RedactURL(q.Path), Package: q.Package, Registry: q.Registry, Process: who,
+	}
+	if q.Host != "" {
+		ev.URL = enforce.RedactURL(q.URL())
+	}
+}
+
+// isWebSocket reports whether r asks for RFC 6455's upgrade.
+func isWebSocket(r *http.Request) bool {
+	return r.ProtoMajor == 1 && tokenIn(r.Header["Connection"], "upgrade") && tokenIn(r.Header["Upgrade"], "websocket")
+}
+
+// tokenIn reports whether one of the comma-separated lists holds token.
+func tokenIn(lists []string, token string) bool {
+	for _, list := range lists {
+		for item := range strings.SplitSeq(list, ",") {
+			if strings.EqualFold(strings.TrimSpace(item), token) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,53 @@
+package proxy
+
+import (
+	"net/http"
+	"net/textproto"
+	"strings"
+)
+
+// hopByHop are the fields that belong to one connection only (RFC 9110 section
+// 7.6.1), Alt-Svc, which would lead the client around the proxy (RFC 7838),
+// and the proxy fields. Host-specific ones such as HTTP2-Settings (RFC 7540
+// section 3.2.1) are nominated by Connection.
+var hopByHop = [...]string{
+	"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate",
+	"Proxy-Authorization", "Proxy-Authentication-Info", "Upgrade", "Transfer-Encoding", "Alt-Svc",
+}
+
+// stripRequest removes hop-by-hop fields before a request is forwarded. A
+// WebSocket handshake keeps its two; `TE: trailers` stays, because gRPC servers
+// insist on it.
+func stripRequest(h http.Header, webSocket bool) {
+	trailers := tokenIn(h["Te"], "trailers")
+	strip(h)
+	delete(h, "Te")
+	if trailers {
+		h["Te"] = []string{"trailers"}
+	}
+	if webSocket {
+		h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{"websocket"}
+	}
+}
+
+// stripResponse does the same on the way back.
+func stripResponse(h http.Header, switching bool) {
+	upgrade := h["Upgrade"]
+	strip(h)
+	if switching {
+		h["Connection"], h["Upgrade"] = []string{"Upgrade"}, upgrade
+	}
+}
+
+func strip(h http.Header) {
+	for _, list := range h["Connection"] {
+		for name := range strings.SplitSeq(list, ",") {
+			if name = textproto.TrimString(name); name != "" {
+				delete(h, textproto.CanonicalMIMEHeaderKey(name))
+			}
+		}
+	}
+	for _, name := range hopByHop {
+		delete(h, name)
+	}
+}

@@ -1,0 +1,143 @@
+// Package proxy is where the command's bytes arrive: it decrypts them, turns
+// each request into a question for the gate, and forwards what may pass. It is
+// the only package that imports goproxy.
+//
+// It must never resolve or dial anything before the gate has decided, never
+// dial anything but what was decided, and never hold a body whole in memory.
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/elazarl/goproxy"
+	"go.uber.org/zap"
+
+	"github.com/juliendoutre/proxaudit/enforce"
+	"github.com/juliendoutre/proxaudit/policy"
+)
+
+// Limits on what a peer may cost. They are generous to real builds.
+const (
+	maxHeaderBytes        = 256 << 10
+	readHeaderTimeout     = 30 * time.Second
+	handshakeTimeout      = 30 * time.Second
+	idleTimeout           = 5 * time.Minute
+	dialTimeout           = 30 * time.Second
+	responseHeaderTimeout = 10 * time.Minute
+	firstByteTimeout      = 10 * time.Second
+	maxIdlePerHost        = 256
+	maxLoggedBody         = 64 << 10
+)
+
+// Config is what a Proxy is made of. Gate and Leaf are required.
+type Config struct {
+	Gate *enforce.Gate
+	// Leaf returns the certificate to show for a host.
+	Leaf func(host string) (*tls.Certificate, error)
+	// Identify names the package that a request reads, and the registry it is
+	// registered under. Nil names none.
+	Identify func(*policy.Request) (purl, registry string)
+	// Attribute finds the process at the client's end of a connection. Nil finds
+	// none. It is called once a connection.
+	Attribute func(client, server net.Addr) *policy.Process
+	// Roots verifies upstream servers; nil means the system's.
+	Roots *x509.CertPool
+	// OuterProxy names the proxy through which a URL is reached; nil means none.
+	OuterProxy func(*url.URL) (*url.URL, error)
+	// Resolver looks up the names that are dialled; nil means the system's.
+	Resolver *net.Resolver
+	// Isolation stands in every event.
+	Isolation string
+	// PolicyName is the file that a denial tells the user to edit.
+	PolicyName string
+	// LogHeader and LogBody put headers and the beginning of bodies into events.
+	LogHeader, LogBody bool
+	// Log receives diagnostics. Nil discards them.
+	Log *zap.Logger
+}
+
+// Proxy serves the connections of one run.
+type Proxy struct {
+	Config
+	engine   *goproxy.ProxyHttpServer
+	front    *http.Server // what arrives at the listener
+	inner    *http.Server // what was inside a CONNECT, decrypted
+	tunnels  *connListener
+	raw      *connSet
+	upstream *upstream
+	tls      *tls.Config
+	ids      idSource
+}
+
+// New returns a Proxy that is ready to serve.
+func New(c Config) *Proxy {
+	if c.Log == nil {
+		c.Log = zap.NewNop()
+	}
+	p := &Proxy{Config: c, tunnels: newConnListener(), raw: newConnSet(), ids: newIDSource()}
+	p.upstream = newUpstream(c)
+	p.tls = &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		NextProtos:     []string{"h2", "http/1.1"},
+		GetCertificate: p.certificate,
+	}
+	p.engine = goproxy.NewProxyHttpServer()
+	p.engine.Tr = nil // ctx.RoundTripper is always ours: a way around it must not exist
+	p.engine.ConnectDial = refuseDial
+	p.engine.KeepAcceptEncoding = true
+	p.engine.Logger = zap.NewStdLog(c.Log)
+	p.engine.OnRequest().HandleConnectFunc(p.onConnect)
+	p.engine.OnRequest().DoFunc(p.onRequest)
+	p.front = p.server(http.HandlerFunc(p.serveFront))
+	p.inner = p.server(http.HandlerFunc(p.serveInner))
+	p.inner.TLSConfig = p.tls
+	go func() { _ = p.inner.Serve(p.tunnels) }()
+	return p
+}
+
+func (p *Proxy) server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          zap.NewStdLog(p.Log),
+		ConnContext:       p.connContext,
+	}
+}
+
+// Serve accepts connections from l until Shutdown; it closes l. It returns nil
+// after Shutdown.
+func (p *Proxy) Serve(l net.Listener) error {
+	if err := p.front.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Shutdown stops accepting, lets requests under way end until ctx does, and
+// then closes every connection. After it returns no request is in progress and
+// every event has been recorded.
+func (p *Proxy) Shutdown(ctx context.Context) {
+	if p.front.Shutdown(ctx) != nil {
+		_ = p.front.Close()
+	}
+	p.raw.drain(ctx)
+	if p.inner.Shutdown(ctx) != nil {
+		_ = p.inner.Close()
+	}
+	_ = p.tunnels.Close()
+	p.upstream.close()
+}
+
+// refuseDial stands where goproxy would dial by itself.
+func refuseDial(string, string) (net.Conn, error) {
+	return nil, errors.New("proxaudit dials only what was decided")
+}

@@ -1,0 +1,97 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/juliendoutre/proxaudit/enforce"
+	"github.com/juliendoutre/proxaudit/internal/dialguard"
+	"github.com/juliendoutre/proxaudit/policy"
+)
+
+// tunnel records d as the decision about a connection that is not decrypted
+// and, where it may pass, joins client and destination until both are done.
+// reply says that the client still waits for the answer to its CONNECT.
+func (p *Proxy) tunnel(ctx context.Context, cc *clientConn, q *policy.Request, d policy.Decision, stage enforce.Stage, reply bool) {
+	defer cc.Close()
+	ev := p.newEvent(stage, q, cc.process)
+	if d.Action != policy.Deny && !d.Passthrough {
+		d = policy.Decision{Rule: d.Rule, Reason: "the host is allowed, but not what cannot be read: raw TCP takes a rule with schemes: [tcp]"}
+	}
+	if d.Action == policy.Deny {
+		ev.Allow = q.Line()
+	}
+	v := p.Gate.Settle(ev, d)
+	if v.Blocked {
+		return
+	}
+	start := time.Now()
+	server, err := p.upstream.dialTunnel(ctx, q, v.Networks)
+	if err != nil {
+		p.failTunnel(ev, cc, v, err, reply)
+		return
+	}
+	defer server.Close()
+	if reply {
+		if _, err := io.WriteString(cc.Conn, established); err != nil {
+			return
+		}
+	}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	up, down := join(cc, server)
+	end := *ev
+	end.Stage, end.RequestBytes, end.ResponseBytes = enforce.StageResponse, up, down
+	end.Address = server.RemoteAddr().String()
+	end.Time, end.DurationMS = time.Time{}, milliseconds(time.Since(start))
+	_ = p.Gate.Record(&end)
+}
+
+// failTunnel tells the client, where it can still hear, and the log.
+func (p *Proxy) failTunnel(ev *enforce.Event, cc *clientConn, v enforce.Verdict, err error, reply bool) {
+	end := *ev
+	end.Time = time.Time{}
+	var refused *dialguard.Refused
+	if errors.As(err, &refused) {
+		end.Stage = enforce.StageConnect
+		p.Gate.Settle(&end, refusedAddress(refused))
+	} else {
+		end.Stage, end.Error = enforce.StageResponse, err.Error()
+		_ = p.Gate.Record(&end)
+	}
+	if reply {
+		body := "proxaudit: " + enforce.Printable(err.Error()) + "\n"
+		_, _ = io.WriteString(cc.Conn, "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\nConnection: close\r\n\r\n"+body)
+	}
+}
+
+// join copies both ways until both directions ended, passing on half-closes,
+// and returns the bytes sent up and down.
+func join(client *clientConn, server net.Conn) (up, down int64) {
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		up, _ = io.Copy(server, client)
+		closeWrite(server)
+	})
+	down, _ = io.Copy(client.Conn, server)
+	_ = client.CloseWrite()
+	wg.Wait()
+	return up, down
+}
+
+func closeWrite(c net.Conn) {
+	if h, ok := c.(interface{ CloseWrite() error }); ok {
+		_ = h.CloseWrite()
+		return
+	}
+	_ = c.Close()
+}
+
+func milliseconds(d time.Duration) float64 {
+	return float64(d.Microseconds()) / 1000
+}

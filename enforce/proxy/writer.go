@@ -1,0 +1,76 @@
+package proxy
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+)
+
+// copyBuffers holds idle buffers for response bodies.
+var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
+
+// responseWriter copies bodies through pooled buffers, and flushes after each
+// piece when the length is unknown: events and long polls must not wait.
+type responseWriter struct {
+	http.ResponseWriter
+}
+
+// Unwrap lets http.ResponseController reach what is beneath.
+func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Flush implements http.Flusher.
+func (w *responseWriter) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+
+// Hijack implements http.Hijacker for WebSocket.
+func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return http.NewResponseController(w.ResponseWriter).Hijack()
+}
+
+// ReadFrom implements io.ReaderFrom, which io.Copy prefers.
+func (w *responseWriter) ReadFrom(src io.Reader) (total int64, err error) {
+	buf := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buf)
+	streaming := w.Header().Get("Content-Length") == ""
+	for {
+		n, rerr := src.Read(*buf)
+		if n > 0 {
+			m, werr := w.Write((*buf)[:n])
+			total += int64(m)
+			if werr != nil {
+				return total, werr
+			}
+			if streaming && rerr == nil {
+				w.Flush()
+			}
+		}
+		if rerr == io.EOF {
+			return total, nil
+		}
+		if rerr != nil {
+			return total, rerr
+		}
+	}
+}
+
+// hijacker gives goproxy the connection behind a CONNECT together with what the
+// client sent behind it: goproxy drops the reader that holds a ClientHello which
+// came in the same packet.
+type hijacker struct {
+	http.ResponseWriter
+}
+
+// Hijack implements http.Hijacker.
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	hj, ok := h.ResponseWriter.(http.Hijacker)
+	if !ok {
+		return nil, nil, errors.New("the connection cannot be taken over")
+	}
+	conn, rw, err := hj.Hijack()
+	if err != nil || rw.Reader.Buffered() == 0 {
+		return conn, rw, err
+	}
+	return &clientConn{Conn: conn, buffered: rw.Reader}, rw, nil
+}
