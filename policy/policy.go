@@ -106,8 +106,10 @@ type Decision struct {
 	Reason string
 	// Default is true when no rule matched and the policy's default answered.
 	Default bool
-	// Passthrough lets the connection pass undecrypted. It counts only with
-	// Allow or Log in the answer to a CONNECT question.
+	// Passthrough lets a connection pass without being read: TLS undecrypted, in
+	// the answer to a CONNECT question, or raw bytes, in the answer about scheme
+	// tcp. It takes a word of its own, so that a rule written with requests in
+	// mind can never blind the proxy to a whole host.
 	Passthrough bool
 	// Networks are the addresses that are not public and may nevertheless be
 	// dialled for this request. The slice is shared: do not change it.

@@ -1,0 +1,229 @@
+// Package report turns a run's events into something to read. One file a
+// format.
+//
+// It must never print a byte from the wire that a terminal or a report format
+// would act on, and must never need more memory for a longer run.
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/juliendoutre/proxaudit/enforce"
+	"github.com/juliendoutre/proxaudit/policy"
+)
+
+// How much a summary remembers and shows. What is remembered bounds the memory
+// that a hostile command can make it use.
+const (
+	maxRemembered = 10_000
+	maxShown      = 20
+)
+
+// Summary counts a run's events and prints the end-of-run summary. Record is
+// safe for concurrent use.
+type Summary struct {
+	// Mode and Isolation head the summary; Advisory adds what that means.
+	Mode      enforce.Mode
+	Isolation string
+	Advisory  bool
+	// PolicyName is the file that denials tell the user to edit.
+	PolicyName string
+
+	mu       sync.Mutex
+	requests int
+	failures int
+	blocked  int
+	hosts    tally
+	packages tally
+	denials  findings
+	logged   findings
+}
+
+// tally counts occurrences of up to maxRemembered names.
+type tally struct {
+	count map[string]int
+	lost  bool // more names than are remembered
+}
+
+func (t *tally) add(name string) {
+	if t.count == nil {
+		t.count = map[string]int{}
+	}
+	if _, known := t.count[name]; !known && len(t.count) >= maxRemembered {
+		t.lost = true
+		return
+	}
+	t.count[name]++
+}
+
+func (t *tally) size() string {
+	if t.lost {
+		return fmt.Sprintf("more than %d", len(t.count))
+	}
+	return fmt.Sprint(len(t.count))
+}
+
+// finding is one thing to tell, however often it happened.
+type finding struct {
+	event enforce.Event
+	times int
+}
+
+type findings struct {
+	byKey map[string]*finding
+	lost  int
+}
+
+func (f *findings) add(ev enforce.Event) {
+	if f.byKey == nil {
+		f.byKey = map[string]*finding{}
+	}
+	key := ev.Method + " " + ev.URL + " " + ev.Rule + " " + ev.Reason
+	if known, ok := f.byKey[key]; ok {
+		known.times++
+		return
+	}
+	if len(f.byKey) >= maxRemembered {
+		f.lost++
+		return
+	}
+	f.byKey[key] = &finding{event: ev, times: 1}
+}
+
+// Record implements enforce.Recorder; it never fails.
+func (s *Summary) Record(ev enforce.Event) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ev.Stage == enforce.StageResponse {
+		if ev.Error != "" || ev.Status >= 500 {
+			s.failures++
+		}
+		return nil
+	}
+	if ev.Stage != enforce.StageConnect || !ev.Blocked {
+		s.requests++
+	}
+	if ev.Host != "" {
+		s.hosts.add(ev.Host)
+	}
+	if ev.Blocked {
+		s.blocked++
+	} else if ev.Package != "" {
+		s.packages.add(ev.Package)
+	}
+	switch ev.Action {
+	case policy.Deny:
+		s.denials.add(ev)
+	case policy.Log:
+		if ev.Rule != "" {
+			s.logged.add(ev)
+		}
+	}
+	return nil
+}
+
+// Blocked returns how many requests were blocked.
+func (s *Summary) Blocked() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.blocked
+}
+
+// WriteTo prints the summary.
+func (s *Summary) WriteTo(w io.Writer) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var b strings.Builder
+	s.head(&b)
+	s.list(&b, "hosts", s.hosts, true)
+	s.list(&b, "packages", s.packages, false)
+	verb := "denied"
+	if s.Mode != enforce.Enforce {
+		verb = "would be denied"
+	}
+	s.findings(&b, verb, s.denials)
+	s.findings(&b, "to review", s.logged)
+	n, err := io.WriteString(w, b.String())
+	return int64(n), err
+}
+
+func (s *Summary) head(b *strings.Builder) {
+	fmt.Fprintf(b, "proxaudit: %s: %s, %s, %s", s.Mode, count(s.requests, "request"),
+		plural(s.hosts.size(), "host"), plural(s.packages.size(), "package"))
+	if s.failures > 0 {
+		fmt.Fprintf(b, ", %d failed", s.failures)
+	}
+	fmt.Fprintf(b, ", %d denied\n", s.blocked)
+	if s.Advisory {
+		fmt.Fprintf(b, "proxaudit: isolation %s is advisory: a program that ignores proxy variables was neither seen nor stopped\n", s.Isolation)
+	}
+}
+
+// list prints the names of t: the most frequent first where counts are shown.
+func (s *Summary) list(b *strings.Builder, title string, t tally, counts bool) {
+	if len(t.count) == 0 {
+		return
+	}
+	names := slices.Sorted(maps.Keys(t.count))
+	if counts {
+		slices.SortStableFunc(names, func(x, y string) int { return cmp.Compare(t.count[y], t.count[x]) })
+	}
+	fmt.Fprintf(b, "  %s:\n", title)
+	for _, name := range names[:min(len(names), maxShown)] {
+		if counts {
+			fmt.Fprintf(b, "    %6d  %s\n", t.count[name], enforce.Printable(name))
+		} else {
+			fmt.Fprintf(b, "    %s\n", enforce.Printable(name))
+		}
+	}
+	if more := len(names) - maxShown; more > 0 {
+		fmt.Fprintf(b, "    and %d more; -output FILE keeps them all\n", more)
+	}
+}
+
+// findings prints each denial, or each request to review, with what to do.
+func (s *Summary) findings(b *strings.Builder, verb string, f findings) {
+	all := slices.SortedFunc(maps.Values(f.byKey), func(x, y *finding) int {
+		return cmp.Or(x.event.Time.Compare(y.event.Time), cmp.Compare(x.event.ID, y.event.ID))
+	})
+	for _, one := range all[:min(len(all), maxShown)] {
+		ev := one.event
+		fmt.Fprintf(b, "proxaudit: %s: %s", verb, enforce.Printable(strings.TrimSpace(ev.Method+" "+ev.URL)))
+		if one.times > 1 {
+			fmt.Fprintf(b, " (%d times)", one.times)
+		}
+		b.WriteString("\n")
+		field(b, "reason", ev.Reason)
+		field(b, "rule", ev.Rule)
+		if ev.Process != nil {
+			field(b, "asked by", fmt.Sprintf("%s (pid %d)", strings.Join(ev.Process.Argv, " "), ev.Process.PID))
+		}
+		if ev.Allow != "" {
+			field(b, fmt.Sprintf("to allow it, add under \"allow:\" in %s", cmp.Or(s.PolicyName, "a policy")), ev.Allow)
+		}
+	}
+	if more := len(all) - maxShown + f.lost; len(all) > maxShown {
+		fmt.Fprintf(b, "proxaudit: %s: and %d more; -output FILE keeps them all\n", verb, more)
+	}
+}
+
+func field(b *strings.Builder, name, value string) {
+	if value != "" {
+		fmt.Fprintf(b, "  %s: %s\n", name, enforce.Printable(value))
+	}
+}
+
+func count(n int, noun string) string { return plural(fmt.Sprint(n), noun) }
+
+func plural(n, noun string) string {
+	if n == "1" {
+		return n + " " + noun
+	}
+	return n + " " + noun + "s"
+}
