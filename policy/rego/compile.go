@@ -35,9 +35,7 @@ func compile(ctx context.Context, src *source, o Options) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name, m := range modules {
-		labelRules(m, entry, src.relative(name))
-	}
+	names := nameRules(src, modules, entry)
 	data, err := src.data()
 	if err != nil {
 		return nil, err
@@ -52,7 +50,20 @@ func compile(ctx context.Context, src *source, o Options) (*Policy, error) {
 	if err != nil {
 		return nil, faults(src.path, err)
 	}
-	return &Policy{query: query, entry: entry, fields: usedFields(compiler.Modules)}, nil
+	return &Policy{
+		query:    query,
+		patterns: newPatternCache(ctx),
+		entry:    entry,
+		names:    names,
+		fields:   usedFields(compiler.Modules),
+	}, nil
+}
+
+func newPatternCache(ctx context.Context) cache.InterQueryValueCache {
+	size := patternCache
+	return cache.NewInterQueryValueCache(ctx, &cache.Config{
+		InterQueryBuiltinValueCache: cache.InterQueryBuiltinValueCacheConfig{MaxNumEntries: &size},
+	})
 }
 
 // parse parses every module as Rego v1.
@@ -117,16 +128,11 @@ func check(ctx context.Context, path string, modules map[string]*ast.Module, sto
 
 // prepare makes the one query that every decision evaluates.
 func prepare(ctx context.Context, compiler *ast.Compiler, store storage.Store, entry string, o Options) (rego.PreparedEvalQuery, error) {
-	size := patternCache
-	values := cache.NewInterQueryValueCache(ctx, &cache.Config{
-		InterQueryBuiltinValueCache: cache.InterQueryBuiltinValueCacheConfig{MaxNumEntries: &size},
-	})
 	options := []func(*rego.Rego){
 		rego.Compiler(compiler),
 		rego.Store(store),
 		rego.Query("data.proxaudit." + entry),
 		rego.StrictBuiltinErrors(true),
-		rego.InterQueryBuiltinValueCache(values),
 		rego.GenerateJSON(func(t *ast.Term, _ *rego.EvalContext) (any, error) { return t.Value, nil }),
 	}
 	if o.Print != nil {

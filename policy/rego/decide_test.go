@@ -92,6 +92,26 @@ func TestDecide(t *testing.T) {
 			`decision := {"action": "allow", "rule": ""}`,
 			policy.Decision{Action: policy.Allow, Rule: "gate.rego:2"},
 		},
+		"decision with a rule and a mistake": {
+			`decision := {"action": "allow", "another": 1, "rule": "npm"}`,
+			policy.Decision{Rule: "npm", Reason: `decision has an unknown key "another": want action, reason, rule, tls or networks`},
+		},
+		"decision with a rule that is made up": {
+			"decision := {\"action\": \"allow\", \"rule\": r} if r := sprintf(\"%s\", [\"\"])",
+			policy.Decision{Action: policy.Allow, Rule: "decision"},
+		},
+		"the same decision by two rules": {
+			"decision := {\"action\": \"allow\"} if input.host == \"other.test\"\ndecision := {\"action\": \"allow\"} if input.host == \"ok.test\"",
+			policy.Decision{Action: policy.Allow, Rule: "gate.rego:3"},
+		},
+		"different decisions by two rules": {
+			"decision := {\"action\": \"deny\"} if input.host == \"other.test\"\ndecision := {\"action\": \"allow\"} if input.host == \"ok.test\"",
+			policy.Decision{Action: policy.Allow, Rule: "gate.rego:3"},
+		},
+		"a decision that is computed": {
+			"default decision := {\"action\": \"deny\"}\ndecision := {\"action\": \"allow\", \"reason\": input.host} if input.host == \"ok.test\"",
+			policy.Decision{Action: policy.Allow, Rule: "gate.rego:3", Reason: "ok.test"},
+		},
 		"decision is undefined": {
 			`decision := {"action": "allow"} if input.host == "other.test"`,
 			policy.Decision{Rule: "decision", Reason: "the policy is undefined for this request"},

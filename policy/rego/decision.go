@@ -15,6 +15,9 @@ const (
 	entryAllow    = "allow"
 )
 
+// ruleKey is the key under which a decision names its rule.
+var ruleKey = ast.StringTerm("rule")
+
 // decision turns the value of the entry rule into a decision. Whatever it does
 // not understand denies and says so.
 func (p *Policy) decision(answer ast.Value, rule string) policy.Decision {
@@ -48,6 +51,11 @@ func fromAllow(answer ast.Value, rule string) policy.Decision {
 
 // fromObject reads every key before it believes any.
 func fromObject(object ast.Object, rule string) policy.Decision {
+	if own := object.Get(ruleKey); own != nil {
+		if name, ok := own.Value.(ast.String); ok && name != "" {
+			rule = string(name)
+		}
+	}
 	d := policy.Decision{Rule: rule}
 	hasAction := false
 	err := object.Iter(func(key, value *ast.Term) error {
@@ -62,7 +70,7 @@ func fromObject(object ast.Object, rule string) policy.Decision {
 		return policy.Decision{Rule: rule, Reason: err.Error()}
 	}
 	if !hasAction {
-		return policy.Decision{Rule: d.Rule, Reason: `decision has no "action": want allow, deny or log`}
+		return policy.Decision{Rule: rule, Reason: `decision has no "action": want allow, deny or log`}
 	}
 	if d.Action == policy.Deny {
 		d.Passthrough, d.Networks = false, nil
@@ -91,10 +99,6 @@ func readKey(d *policy.Decision, name string, value ast.Value) error {
 		}
 	case "reason":
 		d.Reason = string(text)
-	case "rule":
-		if text != "" {
-			d.Rule = string(text)
-		}
 	case "tls":
 		if text != "passthrough" {
 			return fmt.Errorf("decision.tls is %q: want passthrough, or no tls at all", string(text))

@@ -4,17 +4,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
 // packagePath is the package whose rules decide.
 const packagePath = "data.proxaudit"
-
-// ruleLabel is the METADATA label under which a rule carries its name.
-const ruleLabel = "proxaudit.rule"
 
 // findEntry returns the name of the rule that decides, and an error where there
 // is none, or more than one way to read the answer.
@@ -94,50 +89,4 @@ func trimData(path ast.Ref) string {
 	}
 	name := ast.Ref{ast.VarTerm(string(path[1].Value.(ast.String)))}
 	return append(name, path[2:]...).String()
-}
-
-// labelRules gives every rule of the entry, with its else branches, a label by
-// which an evaluation tells which of them answered. OPA's tracker knows rules by
-// the labels of their METADATA alone.
-func labelRules(m *ast.Module, entry, file string) {
-	if m.Package.Path.String() != packagePath {
-		return
-	}
-	for _, top := range m.Rules {
-		if entryOf(top) != entry {
-			continue
-		}
-		for r := top; r != nil; r = r.Else {
-			label := &ast.Annotations{
-				Scope:    "rule",
-				Labels:   map[string]any{ruleLabel: nameOf(r, file)},
-				Location: r.Location,
-			}
-			label = label.Copy(r) // which is what ties it to r
-			m.Annotations = append(m.Annotations, label)
-			// The branches of an else are found by this alone.
-			r.Annotations = append(r.Annotations, label)
-		}
-	}
-}
-
-// nameOf returns the title in a rule's METADATA, else its file and line.
-func nameOf(r *ast.Rule, file string) string {
-	for _, a := range r.Annotations {
-		if a.Scope == "rule" && a.Title != "" {
-			return a.Title
-		}
-	}
-	return file + ":" + strconv.Itoa(r.Location.Row)
-}
-
-// ruleName returns the name of the first rule of the entry that was evaluated,
-// and "" where none was.
-func ruleName(t *topdown.EvaluatedRuleTracker) string {
-	for _, labels := range t.Labels {
-		if name, ok := labels[ruleLabel].(string); ok {
-			return name
-		}
-	}
-	return ""
 }

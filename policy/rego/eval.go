@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
@@ -26,11 +27,16 @@ func (p *Policy) eval(ctx context.Context, input ast.Value) (ast.Value, string, 
 	stop := context.AfterFunc(ctx, cancel.Cancel)
 	defer stop()
 
-	var tracker topdown.EvaluatedRuleTracker
+	var tracker *topdown.EvaluatedRuleTracker
+	if p.names.track {
+		tracker = &topdown.EvaluatedRuleTracker{}
+	}
 	results, err := p.query.Eval(ctx,
 		rego.EvalParsedInput(input),
 		rego.EvalExternalCancel(cancel),
-		rego.EvalEvaluatedRuleTracker(&tracker))
+		rego.EvalMetrics(metrics.NoOp()),
+		rego.EvalInterQueryBuiltinValueCache(p.patterns),
+		rego.EvalEvaluatedRuleTracker(tracker))
 	if err != nil {
 		return nil, "", evalError(ctx, err)
 	}
@@ -41,7 +47,7 @@ func (p *Policy) eval(ctx context.Context, input ast.Value) (ast.Value, string, 
 	if !ok {
 		return nil, "", errors.New("decide: the result is not a value")
 	}
-	return value, ruleName(&tracker), nil
+	return value, p.names.of(value, tracker), nil
 }
 
 // evalError says in plain words where and why an evaluation failed.

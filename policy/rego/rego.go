@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/topdown/cache"
 
 	"github.com/juliendoutre/proxaudit/policy"
 )
@@ -53,10 +54,12 @@ type Options struct {
 // Policy is a loaded policy. It implements policy.Policy, does not change, and
 // is safe for concurrent use.
 type Policy struct {
-	query  rego.PreparedEvalQuery
-	entry  string
-	fields []field
-	hash   string
+	query    rego.PreparedEvalQuery
+	patterns cache.InterQueryValueCache
+	entry    string
+	names    names
+	fields   []field
+	hash     string
 }
 
 // Load reads a policy from a .rego file, a folder or an OPA bundle (.tar.gz,
