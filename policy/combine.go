@@ -1,13 +1,19 @@
 package policy
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // Combine returns a policy that asks every p and lets the strictest word win:
 // deny over allow over log over default, as the lists of one file do. Where
 // only defaults answer, the strictest default wins. An error of any p is an
 // error of the whole, and with no p at all everything is denied.
 //
-// Passthrough and Networks come from the decision that won.
+// Passthrough and Networks come from the decision that won. Where several rules
+// of the winning action answer, the first policy's rule is named and what the
+// others permit counts too, since the order of rules never matters. An action
+// that is none of the three is a denial.
 func Combine(ps ...Policy) Policy {
 	if len(ps) == 1 {
 		return ps[0]
@@ -29,11 +35,28 @@ func (c combined) Decide(ctx context.Context, r *Request) (Decision, error) {
 		if err != nil {
 			return Decision{Reason: err.Error()}, err
 		}
-		if k := rank(d); k > bestRank {
+		if d.Action > Allow {
+			d.Action = Deny
+		}
+		switch k := rank(d); {
+		case k > bestRank:
 			best, bestRank = d, k
+		case k == bestRank && !d.Default:
+			best = join(best, d)
 		}
 	}
 	return best, nil
+}
+
+// join adds to a what b permits.
+func join(a, b Decision) Decision {
+	a.Passthrough = a.Passthrough || b.Passthrough
+	if len(a.Networks) == 0 {
+		a.Networks = b.Networks
+	} else if len(b.Networks) > 0 {
+		a.Networks = slices.Concat(a.Networks, b.Networks)
+	}
+	return a
 }
 
 // rank orders decisions: the higher one wins.

@@ -41,25 +41,75 @@ func (r *Request) URL() string {
 	return u
 }
 
-// Line returns the entry to put under `allow:` in a YAML policy so that exactly
-// this request is allowed: a package where a registered registry names one,
-// else one method at one path. The query is not part of a rule and is left out,
-// so no secret in it can reach a policy.
+// Line returns the entry to put under `allow:` in a YAML policy so that this
+// request is allowed: a package where a registered registry names one, else one
+// method at one path, one TCP port, or for a CONNECT question one port of a host
+// that is not decrypted. The query is not part of a rule and is left out, so no
+// secret in it can reach a policy. Line is empty when no rule can allow the
+// request: for a method that is not in capitals, and for a scheme unknown here.
+//
+// Nothing in the request can make the line mean anything else to YAML.
 func (r *Request) Line() string {
 	switch {
-	case r.Registry != "" && r.Package != "" && (r.Method == "GET" || r.Method == "HEAD"):
-		return "- " + r.Package
+	case r.Method == "CONNECT" && r.Scheme == "https":
+		return "- {host: " + yamlHost(r.Host) + ", ports: [" + r.port() + "], tls: passthrough" + r.networks() + "}"
 	case r.Scheme == "tcp":
-		return "- {host: " + yamlHost(r.Host) + ", ports: [" + strconv.Itoa(int(r.Port)) + "], schemes: [tcp]}"
+		return "- {host: " + yamlHost(r.Host) + ", ports: [" + r.port() + "], schemes: [tcp]" + r.networks() + "}"
+	case DefaultPort(r.Scheme) == 0 || r.Method == "CONNECT" || !isMethod(r.Method):
+		return ""
+	case r.Registry != "" && r.Package != "" && (r.Method == "GET" || r.Method == "HEAD"):
+		return "- " + yamlText(r.Package)
+	case r.networks() != "":
+		return "- {host: " + yamlHost(r.Host) + ", methods: [" + r.Method + "], paths: [" + strconv.Quote(r.Path) +
+			"], ports: [" + r.port() + "], schemes: [" + r.Scheme + "]" + r.networks() + "}"
 	default:
-		return "- " + r.Method + " " + r.Scheme + "://" + r.Authority() + r.Path
+		return "- " + yamlText(r.Method+" "+r.Scheme+"://"+r.Authority()+r.Path)
 	}
 }
 
-// yamlHost quotes an address, whose colons YAML would take for a mapping.
-func yamlHost(host string) string {
-	if _, err := netip.ParseAddr(host); err == nil {
-		return strconv.Quote(host)
+func (r *Request) port() string { return strconv.Itoa(int(r.Port)) }
+
+// networks returns what a rule must add for an address that is not public: a
+// rule that does not name its network lets nobody dial it.
+func (r *Request) networks() string {
+	addr, err := netip.ParseAddr(r.Host)
+	if err != nil || addr.IsGlobalUnicast() && !addr.IsPrivate() && !sharedSpace().Contains(addr) {
+		return ""
 	}
-	return host
+	return ", networks: [" + strconv.Quote(netip.PrefixFrom(addr, addr.BitLen()).String()) + "]"
+}
+
+// sharedSpace is the shared address space of RFC 6598, which IsPrivate leaves
+// out.
+func sharedSpace() netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64, 0, 0}), 10)
+}
+
+// isMethod reports whether a rule can name the method.
+func isMethod(m string) bool {
+	return m != "" && 'A' <= m[0] && m[0] <= 'Z' && strings.Trim(m, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == ""
+}
+
+// yamlHost quotes what YAML could take for an address's mapping, a number, a
+// date or a word of its own.
+func yamlHost(host string) string {
+	if host != "" && 'a' <= host[0] && host[0] <= 'z' && strings.Contains(host, ".") && !strings.Contains(host, ":") {
+		return host
+	}
+	return strconv.Quote(host)
+}
+
+// yamlText quotes what YAML would not read as the same text, where it stands
+// behind "- " on a line of its own: a colon at the end makes a mapping, and so
+// does one before a space, and " #" begins a comment.
+func yamlText(s string) string {
+	plain := s != "" && ('a' <= s[0] && s[0] <= 'z' || 'A' <= s[0] && s[0] <= 'Z') &&
+		!strings.HasSuffix(s, ":") && !strings.HasSuffix(s, " ") && !strings.Contains(s, ": ") && !strings.Contains(s, " #")
+	for i := range len(s) {
+		plain = plain && s[i] >= ' ' && s[i] < 0x7f
+	}
+	if plain {
+		return s
+	}
+	return strconv.QuoteToASCII(s)
 }

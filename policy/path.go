@@ -107,9 +107,23 @@ func checkSegments(p string) error {
 		if strings.ContainsAny(decoded, "\\\x00\r\n") {
 			return fmt.Errorf("%w: backslash or control character under two encodings", ErrPath)
 		}
+		if isOverlong(decoded) {
+			return fmt.Errorf("%w: overlong UTF-8", ErrPath)
+		}
 		p = decoded
 	}
 	return nil
+}
+
+// isOverlong reports whether s spells a dot, a slash or a backslash in more
+// bytes than UTF-8 allows (RFC 3629 section 10), which lenient decoders read.
+func isOverlong(s string) bool {
+	for _, long := range []string{"\xc0\xae", "\xc0\xaf", "\xc1\x9c", "\xe0\x80\xae", "\xe0\x80\xaf", "\xe0\x81\x9c"} {
+		if strings.Contains(s, long) {
+			return true
+		}
+	}
+	return false
 }
 
 // decodeOnce removes one layer of percent-encoding and leaves broken escapes.

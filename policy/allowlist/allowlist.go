@@ -1,0 +1,124 @@
+// Package allowlist is the YAML policy: lists of rules under allow, deny and
+// log, matched by an index that is built once when the file is read.
+//
+// It must never interpret what a client sent: it compares the canonical strings
+// of a policy.Request. It must never accept a file it does not understand in
+// full, touch the network, or read the file a second time.
+//
+// # Precedence
+//
+// Deny beats allow beats log beats the default; the order of rules never
+// matters. Where several rules of the winning list match, the first in the file
+// is named, and their networks are joined.
+//
+// # Patterns
+//
+// A host is exact, or *.example.org: one label or more below it, not the apex.
+// In a path, * stands for any run of characters within one segment, possibly
+// empty, and never for "/" or the encoded slash "%2F"; ** stands for any run
+// whatever. A pattern matches the whole path: /a/** covers what is below /a/,
+// and neither /a nor /ab. Literal parts are canonicalised as paths are, so %2A
+// is a star that is meant. A URL without a path, as in GET https://h, is a rule
+// for every path; GET https://h/ is a rule for the root alone.
+//
+// # Deny rules compare loosely
+//
+// So that no respelling slips past them, paths in deny rules are compared with
+// the path as it is and with a loosened one: every percent-encoding undone,
+// parameters (";v=1") cut off each segment, repeated slashes made one, a
+// trailing slash ignored. Their methods are compared without regard to case.
+// A request that carries a header by which some servers replace the method or
+// the path (see overrides) is taken to match every method, or every path, of a
+// deny rule, and matches no allow or log rule at all.
+package allowlist
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/juliendoutre/proxaudit/policy"
+)
+
+// maxSize bounds a policy file, in bytes.
+const maxSize = 10 << 20
+
+// Policy is a file that was read without mistakes. It is immutable and safe for
+// concurrent use. The zero value denies everything.
+type Policy struct {
+	fallback   policy.Action
+	registries map[string][]string
+	hash       string
+	index      index
+}
+
+// Load reads the file at path, once. The error is a Mistakes.
+func Load(path string) (*Policy, error) {
+	data, err := read(path)
+	if err != nil {
+		return nil, Mistakes{{
+			File: path, Message: "cannot read the policy: " + reason(err),
+			Hint: "nothing runs without the policy that was asked for; check the path",
+		}}
+	}
+	return Parse(path, data)
+}
+
+func read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxSize+1))
+}
+
+// reason drops the path from a file error: the mistake names it already.
+func reason(err error) string {
+	if pe, ok := err.(*os.PathError); ok {
+		return pe.Err.Error()
+	}
+	return err.Error()
+}
+
+// Parse reads data as a policy. Mistakes name the file as name says; rules are
+// named by its last element and their line. The error is a Mistakes that holds
+// every mistake of the file, in order.
+func Parse(name string, data []byte) (pol *Policy, err error) {
+	defer func() {
+		// The YAML reader has panicked on hostile input before (CVE-2022-28948).
+		if r := recover(); r != nil {
+			pol, err = nil, Mistakes{{File: name, Message: fmt.Sprintf("cannot be read as YAML: %v", r)}}
+		}
+	}()
+	p := &parser{file: name, base: filepath.Base(name), data: data}
+	doc := p.document()
+	if len(p.mistakes) > 0 {
+		return nil, p.sorted()
+	}
+	sum := sha256.Sum256(data)
+	return &Policy{
+		fallback:   doc.fallback,
+		registries: doc.registries,
+		hash:       "sha256:" + hex.EncodeToString(sum[:]),
+		index:      newIndex(doc.rules),
+	}, nil
+}
+
+// Registries returns where packages may come from: for each ecosystem, by its
+// purl type, base URLs in canonical form, each ending with a slash.
+func (p *Policy) Registries() map[string][]string {
+	out := make(map[string][]string, len(p.registries))
+	for ecosystem, urls := range p.registries {
+		out[ecosystem] = slices.Clone(urls)
+	}
+	return out
+}
+
+// Hash returns "sha256:" and the digest of the bytes that were read, in
+// hexadecimal.
+func (p *Policy) Hash() string { return p.hash }

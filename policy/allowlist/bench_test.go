@@ -1,0 +1,127 @@
+package allowlist
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/juliendoutre/proxaudit/policy"
+)
+
+// manyRules returns a policy of n rules of every form.
+func manyRules(n int) []byte {
+	var b strings.Builder
+	b.WriteString("version: 1\nallow:\n")
+	for i := range n {
+		switch i % 5 {
+		case 0:
+			fmt.Fprintf(&b, "  - GET https://h%d.ok.test/a/**\n", i)
+		case 1:
+			fmt.Fprintf(&b, "  - host: h%d.ok.test\n    methods: [GET, HEAD]\n    paths: [/tools, /tools/cc-*.tgz]\n", i)
+		case 2:
+			fmt.Fprintf(&b, "  - pkg:npm/package-%d@4.*\n", i)
+		case 3:
+			fmt.Fprintf(&b, "  - {host: '*.s%d.ok.test', networks: [10.0.0.0/8]}\n", i)
+		case 4:
+			fmt.Fprintf(&b, "  - https://h%d.ok.test/file-%d.tgz\n", i, i)
+		}
+	}
+	b.WriteString("deny:\n  - {host: '*.evil.test', methods: [PUT], paths: ['/x/**']}\n")
+	return []byte(b.String())
+}
+
+func manyGlobs(n int, format string) []byte {
+	var b strings.Builder
+	b.WriteString("version: 1\nallow:\n")
+	for i := range n {
+		fmt.Fprintf(&b, "  - GET https://ok.test"+format+"\n", i)
+	}
+	return []byte(b.String())
+}
+
+func get(host, path string) *policy.Request {
+	return &policy.Request{
+		Method: "GET", Scheme: "https", Host: host, Port: 443, Path: path,
+		Header: map[string][]string{
+			"Accept": {"*/*"}, "User-Agent": {"test/1"}, "Accept-Encoding": {"gzip"}, "X-Request-Id": {"1"},
+		},
+	}
+}
+
+// decisions are the requests whose cost is bounded, with the action expected.
+func decisions() map[string]struct {
+	doc  []byte
+	req  *policy.Request
+	want policy.Action
+} {
+	rules := manyRules(10000)
+	npm := get("npm.example.org", "/package-5002/-/package-5002-4.1.0.tgz")
+	npm.Registry, npm.Package = "https://npm.example.org/", "pkg:npm/package-5002@4.1.0"
+	return map[string]struct {
+		doc  []byte
+		req  *policy.Request
+		want policy.Action
+	}{
+		"10kRules/path":     {rules, get("h5000.ok.test", "/a/b/c"), policy.Allow},
+		"10kRules/wildcard": {rules, get("a.b.s5003.ok.test", "/a/b/c"), policy.Allow},
+		"10kRules/package":  {rules, npm, policy.Allow},
+		"10kRules/unknown":  {rules, get("a.b.unknown.test", "/a/b/c"), policy.Deny},
+		"1kGlobs/prefix":    {manyGlobs(1000, "/repo-%d/**"), get("ok.test", "/repo-777/a/b"), policy.Allow},
+		"1kGlobs/suffix":    {manyGlobs(1000, "/**/file-%d.tgz"), get("ok.test", "/a/b/file-777.tgz"), policy.Allow},
+		"1kGlobs/middle":    {manyGlobs(1000, "/*/repo-%d/*"), get("ok.test", "/a/repo-777/b"), policy.Allow},
+		"1kGlobs/exact":     {manyGlobs(1000, "/a/b/c/%d"), get("ok.test", "/a/b/c/777"), policy.Allow},
+	}
+}
+
+func benchmarkDecide(b *testing.B, group string) {
+	for name, d := range decisions() {
+		name, ok := strings.CutPrefix(name, group+"/")
+		if !ok {
+			continue
+		}
+		p, err := Parse("policy.yaml", d.doc)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if got, _ := p.Decide(context.Background(), d.req); got.Action != d.want {
+					b.Fatal(got)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkDecide10kRules(b *testing.B) { benchmarkDecide(b, "10kRules") }
+
+func BenchmarkDecide1kGlobs(b *testing.B) { benchmarkDecide(b, "1kGlobs") }
+
+func BenchmarkLoad10kRules(b *testing.B) {
+	doc := manyRules(10000)
+	b.SetBytes(int64(len(doc)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Parse("policy.yaml", doc); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func TestDecideAllocatesNothing(t *testing.T) {
+	for name, d := range decisions() {
+		p, err := Parse("policy.yaml", d.doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := p.Decide(context.Background(), d.req); got.Action != d.want {
+			t.Errorf("%s: %+v, want %v", name, got, d.want)
+		}
+		n := testing.AllocsPerRun(100, func() { _, _ = p.Decide(context.Background(), d.req) })
+		if n != 0 {
+			t.Errorf("%s: %v allocations, want none", name, n)
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package allowlist
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/juliendoutre/proxaudit/policy"
+)
+
+// question is a request and what has been found out about it.
+type question struct {
+	*policy.Request
+	scheme    schemes
+	overrides override
+}
+
+// overridden returns what the request's headers may replace.
+func (q *question) overridden() override {
+	if q.overrides == 0 {
+		q.overrides = overridesKnown
+		for name := range q.Header {
+			q.overrides |= overrides(name)
+		}
+	}
+	return q.overrides &^ overridesKnown
+}
+
+// found is what matched, of one action.
+type found struct {
+	first    *rule // in the file
+	networks []netip.Prefix
+}
+
+func (f *found) add(r *rule) {
+	if f.first == nil || r.order < f.first.order {
+		f.first = r
+	}
+	switch {
+	case len(r.networks) == 0:
+	case f.networks == nil:
+		f.networks = r.networks
+	case &f.networks[0] != &r.networks[0]:
+		f.networks = join(f.networks, r.networks)
+	}
+}
+
+// join returns the union of two lists, in an order that depends on nothing else.
+func join(a, b []netip.Prefix) []netip.Prefix {
+	out := slices.Concat(a, b)
+	slices.SortFunc(out, func(x, y netip.Prefix) int {
+		return cmp.Or(x.Addr().Compare(y.Addr()), cmp.Compare(x.Bits(), y.Bits()))
+	})
+	return slices.Compact(out)
+}
+
+// Decide implements policy.Policy. It never returns an error.
+func (p *Policy) Decide(_ context.Context, r *policy.Request) (policy.Decision, error) {
+	if p == nil || r == nil {
+		return policy.Decision{Reason: "no policy"}, nil
+	}
+	q := question{Request: r, scheme: schemeOf(r.Scheme)}
+	if r.Method == "CONNECT" {
+		return p.decideOpaque(&q), nil
+	}
+	var hits [3]found
+	for b := range p.index.buckets(r.Host) {
+		for a, g := range b {
+			if g != nil {
+				g.match(&q, &hits[a])
+			}
+		}
+	}
+	p.index.matchPackage(&q, &hits)
+	for _, a := range []policy.Action{policy.Deny, policy.Allow, policy.Log} {
+		hit := &hits[a]
+		if hit.first == nil || a != policy.Deny && q.scheme != schemeTCP && q.overridden() != 0 {
+			continue
+		}
+		return policy.Decision{Action: a, Rule: hit.first.name, Reason: hit.first.reason, Networks: hit.networks}, nil
+	}
+	return p.unmatched(&q, hits), nil
+}
+
+// buckets yields the rules for host: those for its name, then those for each
+// domain it is below.
+func (ix *index) buckets(host string) func(yield func(*bucket) bool) {
+	return func(yield func(*bucket) bool) {
+		if b := ix.hosts[host]; b != nil && !yield(b) {
+			return
+		}
+		if len(ix.below) == 0 {
+			return
+		}
+		for i := strings.IndexByte(host, '.'); i >= 0; {
+			host = host[i+1:]
+			if b := ix.below[host]; b != nil && !yield(b) {
+				return
+			}
+			i = strings.IndexByte(host, '.')
+		}
+	}
+}
+
+// match adds the rules of g that match.
+func (g *group) match(q *question, hits *found) {
+	for _, r := range g.any {
+		if r.matches(q) {
+			hits.add(r)
+		}
+	}
+	if len(g.any) == len(g.rules) || q.scheme == schemeTCP {
+		return
+	}
+	if g.rules[0].action == policy.Deny && q.overridden()&overridesPath != 0 {
+		for _, r := range g.rules {
+			if r.matches(q) {
+				hits.add(r)
+			}
+		}
+		return
+	}
+	for f := range forms {
+		ps := &g.byForm[f]
+		if ps.list == nil && ps.tree == nil {
+			continue
+		}
+		path := respell(q.Path, f)
+		ps.visit(path, func(e *entry) {
+			if !e.rule.matches(q) {
+				return
+			}
+			matched, known := e.pat.match(path, f == exact)
+			if matched || !known && e.rule.action == policy.Deny {
+				hits.add(e.rule)
+			}
+		})
+	}
+}
+
+// matchPackage adds the rules for the request's package, where its registry is
+// one of the policy's.
+func (ix *index) matchPackage(q *question, hits *[3]found) {
+	if q.Registry == "" || q.Package == "" || len(ix.packages) == 0 || q.scheme == schemeTCP {
+		return
+	}
+	purl, ok := takeApart(q.Package)
+	if !ok {
+		return
+	}
+	for _, b := range [2]*packageBucket{ix.packages[purl.key], ix.packages[purl.key[:purl.slash]]} {
+		if b == nil {
+			continue
+		}
+		for a, rules := range b {
+			for _, r := range rules {
+				if r.matchesPackage(q, purl) {
+					hits[a].add(r)
+				}
+			}
+		}
+	}
+}
+
+func (r *rule) matchesPackage(q *question, purl purlParts) bool {
+	deny := r.action == policy.Deny
+	if !deny && (!isRead(q) || q.scheme&(schemeHTTP|schemeHTTPS) == 0) {
+		return false
+	}
+	return r.pkg.matches(purl, deny)
+}

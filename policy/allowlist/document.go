@@ -1,0 +1,104 @@
+package allowlist
+
+import (
+	"slices"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/juliendoutre/proxaudit/policy"
+)
+
+// document is a file, read.
+type document struct {
+	fallback   policy.Action
+	registries map[string][]string
+	rules      []*rule
+}
+
+func documentKeys() []string {
+	return []string{"version", "default", "registries", "allow", "deny", "log"}
+}
+
+// document reads the whole file. What it returns counts only when there was no
+// mistake.
+func (p *parser) document() document {
+	var doc document
+	root := p.root()
+	if root == nil {
+		return doc
+	}
+	versioned := false
+	ok := p.fields(root, "a policy", documentKeys(), func(key, value *yaml.Node) {
+		switch key.Value {
+		case "version":
+			versioned = true
+			p.version(value)
+		case "default":
+			doc.fallback = p.action(value)
+		case "registries":
+			doc.registries = p.registries(value)
+		case "allow":
+			doc.rules = append(doc.rules, p.rules(value, policy.Allow)...)
+		case "deny":
+			doc.rules = append(doc.rules, p.rules(value, policy.Deny)...)
+		case "log":
+			doc.rules = append(doc.rules, p.rules(value, policy.Log)...)
+		}
+	})
+	if ok && !versioned {
+		p.at(root, "the version is missing", `add "version: 1"`)
+	}
+	slices.SortStableFunc(doc.rules, func(a, b *rule) int { return a.line - b.line })
+	for i, r := range doc.rules {
+		r.order = i
+	}
+	return doc
+}
+
+func (p *parser) version(n *yaml.Node) {
+	switch {
+	case n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int":
+		p.at(n, "version must be a number, not "+kind(n), `write "version: 1"`)
+	case n.Value != "1":
+		p.at(n, "unknown version "+n.Value, "this release reads version 1")
+	}
+}
+
+func (p *parser) action(n *yaml.Node) policy.Action {
+	var a policy.Action
+	s, ok := p.text(n, "default")
+	if !ok {
+		return policy.Deny
+	}
+	if err := a.UnmarshalText([]byte(s)); err != nil {
+		p.at(n, "unknown default "+quoted(s), suggestion(s, []string{"deny", "log", "allow"}))
+	}
+	return a
+}
+
+// rules reads one of the three lists.
+func (p *parser) rules(n *yaml.Node, a policy.Action) []*rule {
+	if n.Kind != yaml.SequenceNode {
+		hint := "begin each rule with a dash"
+		if isNull(n) {
+			hint = "remove the key, or write " + a.String() + ": []"
+		}
+		p.at(n, a.String()+" must be a list of rules, not "+kind(n), hint)
+		return nil
+	}
+	out := make([]*rule, 0, len(n.Content))
+	for _, item := range n.Content {
+		r := newRule(p.base, item.Line, a)
+		ok := false
+		switch item.Kind {
+		case yaml.MappingNode:
+			ok = p.longRule(item, r)
+		default:
+			ok = p.shortRule(item, r)
+		}
+		if ok {
+			out = append(out, r)
+		}
+	}
+	return out
+}

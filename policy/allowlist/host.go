@@ -1,0 +1,69 @@
+package allowlist
+
+import (
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/juliendoutre/proxaudit/internal/hostname"
+)
+
+// authority reads the host and the port of a URL that begins at offset of n.
+// The port is 0 when none is written.
+func (p *parser) authority(n *yaml.Node, offset int, text string) (host string, port uint16, wildcard, ok bool) {
+	name, digits, hasPort := text, "", false
+	if i := strings.LastIndexByte(text, ':'); i > strings.LastIndexByte(text, ']') {
+		name, digits, hasPort = text[:i], text[i+1:], true
+	}
+	if strings.HasPrefix(name, "[") && strings.HasSuffix(name, "]") && strings.Contains(name, ":") {
+		offset, name = offset+1, name[1:len(name)-1]
+	} else if strings.Contains(name, ":") {
+		p.within(n, offset, "an IPv6 address in a URL needs brackets", "write ["+text+"]")
+		return "", 0, false, false
+	}
+	host, wildcard, ok = p.host(n, offset, name)
+	if hasPort {
+		p2, good := p.portNumber(n, offset+len(text)-len(digits), digits)
+		port, ok = p2, ok && good
+	}
+	return host, port, wildcard, ok
+}
+
+// host reads an exact host or *.name that begins at offset of n.
+func (p *parser) host(n *yaml.Node, offset int, text string) (name string, wildcard, ok bool) {
+	rest, wildcard := strings.CutPrefix(text, "*.")
+	if i := strings.IndexByte(rest, '*'); i >= 0 {
+		p.within(n, offset+len(text)-len(rest)+i, "a wildcard stands for whole labels at the front of a host, once",
+			"write *.example.org, or name the hosts")
+		return "", false, false
+	}
+	name, err := hostname.Canonical(rest)
+	switch {
+	case err != nil:
+		p.within(n, offset, err.Error(), hostHint(rest))
+	case name != rest:
+		if wildcard {
+			name = "*." + name
+		}
+		p.within(n, offset, "host "+quoted(text)+" is not in canonical form", "write "+name)
+	case wildcard && hostname.IsIP(name):
+		p.within(n, offset, "a wildcard over an address", "write the address, or a rule for each")
+	case wildcard && hostname.IsPublicSuffix(name):
+		p.within(n, offset, quoted(text)+" is a wildcard over a public suffix: anyone may own a name below it",
+			"name the hosts, or the domain below "+name+" that is meant")
+	default:
+		return name, wildcard, true
+	}
+	return "", false, false
+}
+
+// hostHint mends the slips that are made most often.
+func hostHint(text string) string {
+	if _, _, ok := strings.Cut(text, "://"); ok {
+		return "a host has no scheme; write the URL as a rule of one line instead"
+	}
+	if name, port, err := hostname.ParseAuthority(text); err == nil && port != 0 {
+		return "write host: " + name + " and ports: [" + text[strings.LastIndexByte(text, ':')+1:] + "]"
+	}
+	return "write a name such as build.example.org, or an address"
+}

@@ -1,0 +1,132 @@
+package allowlist
+
+import (
+	"net/http"
+
+	"github.com/juliendoutre/proxaudit/policy"
+)
+
+const noMatch = "no rule matches"
+
+// obstacle is what a rule about the right host was stopped by. Later ones are
+// nearer to a match.
+type obstacle uint8
+
+const (
+	byScheme obstacle = iota
+	byPort
+	byMethod
+	byPath
+)
+
+func (o obstacle) String() string {
+	return [...]string{"scheme", "port", "method", "path"}[o]
+}
+
+// unmatched returns the default, and where that denies, words for the rule that
+// came nearest. It is off the path of what is allowed, so it may take its time.
+func (p *Policy) unmatched(q *question, hits [3]found) policy.Decision {
+	d := policy.Decision{Action: p.fallback, Default: true, Reason: noMatch}
+	if p.fallback != policy.Deny {
+		return d
+	}
+	for _, a := range []policy.Action{policy.Allow, policy.Log} {
+		if r := hits[a].first; r != nil {
+			d.Reason = noMatch + ": " + r.name + " would, but for the header " + q.overrideHeader()
+			return d
+		}
+	}
+	if words := p.index.nearest(q); words != "" {
+		d.Reason = noMatch + ": " + words
+	} else if words := p.index.nearestPackage(q); words != "" {
+		d.Reason = noMatch + ": " + words
+	}
+	return d
+}
+
+// overrideHeader returns the header field that stands in the way.
+func (q *question) overrideHeader() string {
+	name := ""
+	for n := range q.Header {
+		if overrides(n) != 0 && (name == "" || n < name) {
+			name = n
+		}
+	}
+	return http.CanonicalHeaderKey(name)
+}
+
+// nearest returns words for the rule about the request's host that came nearest.
+func (ix *index) nearest(q *question) string {
+	var best, opaque *rule
+	var stopped obstacle
+	for b := range ix.buckets(q.Host) {
+		for _, g := range []*group{b[policy.Allow], b[policy.Log]} {
+			if g == nil {
+				continue
+			}
+			if len(g.opaque) > 0 && opaque == nil {
+				opaque = g.opaque[0]
+			}
+			for _, r := range g.rules {
+				if o := r.stopped(q); best == nil || o > stopped {
+					best, stopped = r, o
+				}
+				if stopped == byPath {
+					break
+				}
+			}
+		}
+	}
+	switch {
+	case best != nil:
+		return best.name + " has this host, but not this " + stopped.String()
+	case opaque != nil:
+		return opaque.name + " lets this host pass undecrypted only"
+	default:
+		return ""
+	}
+}
+
+// stopped returns what stops the rule. Only the path is left when all else
+// matches, since a rule without one would have matched.
+func (r *rule) stopped(q *question) obstacle {
+	switch {
+	case r.schemes&q.scheme == 0:
+		return byScheme
+	case !r.matchesPort(q):
+		return byPort
+	case !r.matchesMethod(q):
+		return byMethod
+	default:
+		return byPath
+	}
+}
+
+// nearestPackage returns words for why no rule about the request's package
+// matched.
+func (ix *index) nearestPackage(q *question) string {
+	if q.Package == "" || len(ix.packages) == 0 {
+		return ""
+	}
+	purl, ok := takeApart(q.Package)
+	if !ok {
+		return ""
+	}
+	b := ix.packages[purl.key]
+	if b == nil {
+		return ""
+	}
+	for _, a := range []policy.Action{policy.Allow, policy.Log} {
+		for _, r := range b[a] {
+			switch {
+			case q.Registry == "":
+				return r.name + " has this package, but its origin does not stand under registries"
+			case !isRead(q):
+				return r.name + " has this package, but not this method"
+			default:
+				return r.name + " has this package, but not this version"
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,126 @@
+package allowlist
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/package-url/packageurl-go"
+	"gopkg.in/yaml.v3"
+)
+
+// packagePattern is a rule's package. Key is the canonical purl without its
+// version; where the name has stars, key ends with the slash before the name.
+type packagePattern struct {
+	key        string
+	name       *glob
+	version    *glob // nil means any
+	qualifiers []string
+}
+
+// packagePattern reads a purl with stars that is n's text.
+func (p *parser) packagePattern(n *yaml.Node, text string) *packagePattern {
+	if f := checkPackage(text); f != nil {
+		p.within(n, f.offset, f.message, f.hint)
+		return nil
+	}
+	if typ, _, ok := strings.Cut(text[len("pkg:"):], "/"); ok && !p.ecosystem(n, len("pkg:"), typ) {
+		return nil
+	}
+	purl, err := canonicalPackage(strings.ReplaceAll(text, "*", star))
+	switch {
+	case err != nil:
+		p.at(n, "bad package "+quoted(text)+": "+err.Error(), "write pkg:npm/lodash@4.17.21, pkg:npm/@scope/name or pkg:maven/org.example/*")
+	case purl.Subpath != "":
+		p.at(n, "a package rule has no subpath", "remove everything from the #")
+	case strings.Contains(purl.Namespace, star) || strings.Contains(purl.Qualifiers.String(), url.QueryEscape(star)):
+		p.at(n, "a star stands in a package's name or version only", "write a rule for each namespace")
+	case isRange(purl.Type, purl.Version):
+		p.at(n, "version "+quoted(plainStars(purl.Version))+" is a range, and ranges are not known", "write one version, or a star: 4.*")
+	default:
+		return newPackagePattern(purl)
+	}
+	return nil
+}
+
+func newPackagePattern(purl packageurl.PackageURL) *packagePattern {
+	pat := &packagePattern{}
+	if purl.Version != "" {
+		pat.version = newGlob(purl.Version)
+	}
+	for _, q := range purl.Qualifiers {
+		pat.qualifiers = append(pat.qualifiers, packageurl.Qualifiers{q}.String())
+	}
+	key := packageurl.PackageURL{Type: purl.Type, Namespace: purl.Namespace, Name: purl.Name}
+	if strings.Contains(purl.Name, star) {
+		pat.name = newGlob(purl.Name)
+		key.Name = "x"
+		pat.key = strings.TrimSuffix(key.ToString(), "x")
+		return pat
+	}
+	pat.key = key.ToString()
+	return pat
+}
+
+func checkPackage(text string) *fault {
+	if !strings.HasPrefix(text, "pkg:") {
+		return &fault{message: "package " + quoted(text) + " is not a package URL", hint: "write pkg:npm/" + text + ", or what ecosystem it is of"}
+	}
+	if strings.HasPrefix(text, "pkg:/") {
+		return &fault{offset: len("pkg:"), message: "slash before the package's type", hint: "write pkg:" + strings.TrimLeft(text[4:], "/")}
+	}
+	if i := strings.Index(text, "**"); i >= 0 {
+		return &fault{offset: i, message: "two stars in a package", hint: "one star stands for any run of characters"}
+	}
+	if holdsMark(text) {
+		return &fault{message: "package holds a private-use character", hint: "write * in its place"}
+	}
+	return nil
+}
+
+// ecosystem checks a purl type at offset of n.
+func (p *parser) ecosystem(n *yaml.Node, offset int, typ string) bool {
+	if _, ok := packageurl.KnownTypes[typ]; ok {
+		return true
+	}
+	hint := ""
+	switch strings.ToLower(typ) {
+	case "pip", "python":
+		hint = "write pypi"
+	case "go", "gomod":
+		hint = "write golang"
+	case "crates", "rust":
+		hint = "write cargo"
+	case "apt", "debian":
+		hint = "write deb"
+	case "rubygems", "ruby":
+		hint = "write gem"
+	case "java", "gradle":
+		hint = "write maven"
+	case "node", "yarn", "pnpm":
+		hint = "write npm"
+	default:
+		known := []string{"npm", "pypi", "golang", "cargo", "maven", "deb", "gem", "nuget", "composer", "hex", "conda"}
+		hint = suggestion(typ, slices.Clip(known))
+	}
+	p.within(n, offset, "unknown ecosystem "+quoted(typ), hint)
+	return false
+}
+
+// isRange reports whether a version is written in a package manager's range
+// syntax, which would be compared letter by letter and never match.
+func isRange(typ, version string) bool {
+	if version == "" {
+		return false
+	}
+	if strings.ContainsAny(version, "<>=^|,[]() ") || version[0] == '~' || strings.HasPrefix(version, "vers:") {
+		return true
+	}
+	if typ != packageurl.TypeNPM && typ != packageurl.TypeCargo {
+		return false
+	}
+	numbers, _, _ := strings.Cut(version, "-")
+	return slices.ContainsFunc(strings.Split(numbers, "."), func(s string) bool { return s == "x" || s == "X" })
+}
+
+func plainStars(s string) string { return strings.ReplaceAll(s, star, "*") }

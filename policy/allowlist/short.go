@@ -1,0 +1,88 @@
+package allowlist
+
+import (
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/juliendoutre/proxaudit/policy"
+)
+
+// shortRule reads a rule of one line into r: a package, a URL pattern, or
+// methods and a URL pattern.
+func (p *parser) shortRule(n *yaml.Node, r *rule) bool {
+	text, ok := p.text(n, "a rule")
+	if !ok {
+		return false
+	}
+	if strings.HasPrefix(text, "pkg:") {
+		r.pkg = p.packagePattern(n, text)
+		return r.pkg != nil
+	}
+	methods, url, hasMethods := strings.Cut(text, " ")
+	if !hasMethods {
+		methods, url = "", text
+	}
+	url = strings.TrimLeft(url, " ")
+	scheme, _, isURL := strings.Cut(url, "://")
+	if !isURL {
+		p.at(n, quoted(text)+" is not a rule", shortHint(text))
+		return false
+	}
+	before := len(p.mistakes)
+	if hasMethods {
+		offset := 0
+		for m := range strings.SplitSeq(methods, ",") {
+			if p.methodName(n, offset, m) {
+				r.methods = append(r.methods, m)
+			}
+			offset += len(m) + 1
+		}
+	}
+	p.url(n, r, len(text)-len(url), scheme, url[len(scheme)+3:])
+	if r.schemes == schemeTCP && hasMethods {
+		p.at(n, "raw tcp has no methods", "write the URL alone")
+	}
+	return len(p.mistakes) == before
+}
+
+func shortHint(text string) string {
+	if strings.ContainsAny(text, " ") {
+		return "write METHOD https://host/path, a URL, or pkg:type/name"
+	}
+	return "write a URL such as https://build.example.org/tools/**, or host: " + text
+}
+
+// url reads the rest of a URL, which begins at offset, behind its scheme.
+func (p *parser) url(n *yaml.Node, r *rule, offset int, scheme, rest string) {
+	set, ok := p.schemeName(n, scheme)
+	if ok {
+		r.schemes = set
+	}
+	offset += len(scheme) + 3
+	authority, path := rest, ""
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		authority, path = rest[:i], rest[i:]
+	}
+	host, port, wildcard, ok := p.authority(n, offset, authority)
+	if !ok {
+		return
+	}
+	r.host, r.wildcard = host, wildcard
+	if port != 0 {
+		r.ports = []uint16{port}
+	}
+	if set == schemeTCP && port == 0 && r.action != policy.Deny {
+		p.at(n, "a tcp rule needs ports", "write tcp://"+authority+":22, or the port that is meant")
+	}
+	if path == "" {
+		return
+	}
+	if set == schemeTCP {
+		p.within(n, offset+len(authority), "raw tcp has no paths", "write the host and the port alone")
+		return
+	}
+	if pat, ok := p.pathAt(n, offset+len(authority), path); ok {
+		r.paths = []pattern{pat}
+	}
+}

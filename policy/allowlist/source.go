@@ -1,0 +1,177 @@
+package allowlist
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
+)
+
+// parser reads one file and collects what is wrong with it.
+type parser struct {
+	file, base string
+	data       []byte
+	mistakes   []Mistake
+}
+
+// root returns the only document of the file, or nil after a mistake.
+func (p *parser) root() *yaml.Node {
+	if !p.readable() {
+		return nil
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(p.data))
+	var doc, second yaml.Node
+	switch err := dec.Decode(&doc); {
+	case errors.Is(err, io.EOF):
+		p.empty()
+		return nil
+	case err != nil:
+		p.syntax(err)
+		return nil
+	}
+	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
+		if err != nil {
+			p.syntax(err)
+			return nil
+		}
+		p.at(&second, "a second document", "one file holds one policy; give each its own -policy")
+		return nil
+	}
+	root := doc.Content[0]
+	if root.Kind == yaml.ScalarNode && root.ShortTag() == "!!null" {
+		p.empty()
+		return nil
+	}
+	if !p.plain(root, 0) {
+		return nil
+	}
+	return root
+}
+
+func (p *parser) empty() {
+	p.add(Mistake{Line: 1, Column: 1, Message: "the policy is empty",
+		Hint: "a policy that denies everything says so: version: 1"})
+}
+
+// readable checks the bytes before they are taken for YAML. What a reviewer
+// cannot see, or sees on another line than YAML does, has no place in a policy.
+func (p *parser) readable() bool {
+	if len(p.data) > maxSize {
+		p.add(Mistake{Message: fmt.Sprintf("the policy is larger than %d MB", maxSize>>20), Hint: "split it into several files"})
+		return false
+	}
+	data := p.data
+	for i := 0; i < len(data); {
+		r, n := rune(data[i]), 1
+		if r >= utf8.RuneSelf {
+			r, n = utf8.DecodeRune(data[i:])
+		}
+		switch {
+		case r >= ' ' && r < 0x7f, r == '\n', r == '\t':
+		case r == '\r' && i+1 < len(data) && data[i+1] == '\n':
+		case r == utf8.RuneError && n == 1:
+			return p.unreadable(i, "not UTF-8", "save the file as UTF-8")
+		case r == 0xfeff && i == 0:
+		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co):
+			return p.unreadable(i, fmt.Sprintf("invisible character %U", r), "remove it")
+		}
+		i += n
+	}
+	return true
+}
+
+func (p *parser) unreadable(offset int, message, hint string) bool {
+	before := p.data[:offset]
+	line := bytes.LastIndexByte(before, '\n') + 1
+	p.add(Mistake{
+		Line: bytes.Count(before, []byte("\n")) + 1, Column: utf8.RuneCount(before[line:]) + 1,
+		Message: message, Hint: hint,
+	})
+	return false
+}
+
+// maxDepth bounds nesting: a policy has a list in a rule in a list in a mapping.
+const maxDepth = 8
+
+// plain refuses what makes YAML say other things than it shows: anchors,
+// aliases, merge keys and tags.
+func (p *parser) plain(n *yaml.Node, depth int) bool {
+	const hint = "write the value out where it is used"
+	switch {
+	case depth > maxDepth:
+		p.at(n, "nested too deeply", "")
+		return false
+	case n.Kind == yaml.AliasNode:
+		p.at(n, "an alias (*"+n.Value+")", hint)
+		return false
+	case n.Anchor != "":
+		p.at(n, "an anchor (&"+n.Anchor+")", hint)
+		return false
+	case n.Tag == "!!merge":
+		p.at(n, "a merge key (<<)", hint)
+		return false
+	case n.Style&yaml.TaggedStyle != 0:
+		p.at(n, "a tag ("+n.Tag+")", "leave the tag out")
+		return false
+	}
+	ok := true
+	for _, c := range n.Content {
+		ok = p.plain(c, depth+1) && ok
+	}
+	return ok
+}
+
+// at adds a mistake about n.
+func (p *parser) at(n *yaml.Node, message, hint string) { p.within(n, 0, message, hint) }
+
+// within adds a mistake about the character at byte offset of n's text, as far
+// as the place can be known: escapes and folded lines move it.
+func (p *parser) within(n *yaml.Node, offset int, message, hint string) {
+	column := max(n.Column, 1)
+	if offset > 0 && n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 && offset <= len(n.Value) {
+		column += utf8.RuneCountInString(n.Value[:offset])
+		if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
+			column++
+		}
+	}
+	p.add(Mistake{Line: max(n.Line, 1), Column: column, Message: message, Hint: hint})
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+
+// syntax turns an error of the YAML reader, which knows a line at most, into a
+// mistake.
+func (p *parser) syntax(err error) {
+	m := Mistake{Line: 1, Column: 1, Message: "not YAML: " + err.Error(), Hint: "check indentation, quotes and brackets"}
+	if part := yamlLine.FindStringSubmatch(err.Error()); part != nil {
+		m.Message = "not YAML: " + part[2]
+		if n, err := strconv.Atoi(part[1]); err == nil {
+			m.Line = n
+		}
+	}
+	if strings.Contains(m.Message, "unknown anchor") {
+		m.Message, m.Hint = "an alias: "+m.Message, "write the value out where it is used, or quote a text that begins with *"
+	}
+	lines := strings.Split(string(p.data), "\n")
+	for i := max(m.Line-2, 0); i < len(lines); i++ {
+		indent := len(lines[i]) - len(strings.TrimLeft(lines[i], " \t"))
+		if tab := strings.IndexByte(lines[i][:indent], '\t'); tab >= 0 {
+			m.Line, m.Column, m.Hint = i+1, tab+1, "indent with spaces, not tabs"
+			break
+		}
+		if i+1 == m.Line {
+			m.Column = indent + 1
+		}
+		if i > m.Line {
+			break
+		}
+	}
+	p.add(m)
+}
