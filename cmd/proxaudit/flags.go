@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// options are the flags of a run.
+type options struct {
+	policies   list
+	output     string
+	learned    string // -o
+	isolation  string
+	port       uint
+	server     bool
+	caCert     string
+	caKey      string
+	mkcert     bool
+	logHeader  bool
+	logBody    bool
+	failOnDeny bool
+	verbose    bool
+	command    []string
+}
+
+// list is a flag that may be given several times.
+type list []string
+
+func (l *list) String() string     { return strings.Join(*l, ", ") }
+func (l *list) Set(s string) error { *l = append(*l, s); return nil }
+
+// parse reads the flags of a verb. The flag package takes one dash and two
+// alike, and stops at "--" or at the first word that is no flag.
+func parse(verb string, args []string) (*options, error) {
+	o := &options{}
+	f := flag.NewFlagSet(verb, flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.Usage = func() {}
+	f.StringVar(&o.output, "output", "", "")
+	f.StringVar(&o.isolation, "isolation", "auto", "")
+	f.UintVar(&o.port, "port", 0, "")
+	f.BoolVar(&o.server, "server", false, "")
+	f.StringVar(&o.caCert, "ca-cert", "", "")
+	f.StringVar(&o.caKey, "ca-key", "", "")
+	f.BoolVar(&o.mkcert, "mkcert", false, "")
+	f.BoolVar(&o.logHeader, "log-header", false, "")
+	f.BoolVar(&o.logBody, "log-body", false, "")
+	f.BoolVar(&o.verbose, "verbose", false, "")
+	f.BoolVar(&o.failOnDeny, "fail-on-deny", true, "")
+	if verb != "learn" {
+		f.Var(&o.policies, "policy", "")
+	} else {
+		f.StringVar(&o.learned, "o", "", "")
+	}
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil, errHelp
+		}
+		return nil, fail(fmt.Sprintf("proxaudit help %s lists the flags; a command's own flags go behind \"--\"", verb), err)
+	}
+	o.command = f.Args()
+	return o, o.check(verb)
+}
+
+// errHelp says that help was asked for.
+var errHelp = errors.New("help")
+
+// check finds flags that contradict each other or the verb.
+func (o *options) check(verb string) error {
+	switch {
+	case o.port > 65535:
+		return fail("-port takes 0 (any free one) to 65535", errors.New("port "+strconv.Itoa(int(o.port))+" does not exist"))
+	case (o.caCert == "") != (o.caKey == ""):
+		return fail("name both, or -mkcert to use mkcert's", errors.New("-ca-cert and -ca-key belong together"))
+	case o.mkcert && o.caCert != "":
+		return fail("drop one of them", errors.New("-mkcert and -ca-cert name two authorities"))
+	case verb == "enforce" && len(o.policies) == 0:
+		return fail("proxaudit learn -o policy.yaml -- COMMAND writes one", errors.New("enforce needs a policy: -policy FILE"))
+	case o.server && len(o.command) > 0:
+		return fail("drop -server to run the command, or the command to run the proxy alone", errors.New("-server runs no command"))
+	}
+	for _, p := range o.policies {
+		if p == "" {
+			return fail("name a .yaml, .yml or .rego file, a folder, or a bundle .tar.gz", errors.New("-policy is empty"))
+		}
+	}
+	return nil
+}

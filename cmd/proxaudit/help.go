@@ -1,0 +1,82 @@
+package main
+
+// helpText returns the help for a verb, or for the program.
+func helpText(args []string) string {
+	if len(args) > 0 {
+		switch args[0] {
+		case "audit":
+			return auditHelp + runFlags
+		case "learn":
+			return learnHelp + runFlags
+		case "enforce":
+			return enforceHelp + runFlags
+		}
+	}
+	return mainHelp
+}
+
+const mainHelp = `proxaudit runs a command, records each HTTP and HTTPS request it makes, and
+lets a policy decide.
+
+    proxaudit [audit] [flags] [--] COMMAND [ARG...]      record, block nothing
+    proxaudit learn   [flags] [--] COMMAND [ARG...]      record, then write a policy
+    proxaudit enforce -policy FILE [flags] [--] COMMAND  forward only what it allows
+    proxaudit help [VERB]                                a verb's flags
+    proxaudit version
+
+Learn a policy once, review it, and hold every later run to it:
+
+    proxaudit learn -o policy.yaml -- npm ci
+    proxaudit enforce -policy policy.yaml -- npm ci
+
+Without a command, one command line is read from standard input.
+
+Exit codes: the command's own, or 128+n when signal n ended it; 3 when it
+succeeded but something was denied; 125 when proxaudit could not do its job (the
+command was not started, or was killed); 126 when the command cannot be
+executed; 127 when it was not found.
+`
+
+const auditHelp = `proxaudit [audit] [flags] [--] COMMAND [ARG...]
+
+Runs COMMAND, records every request, blocks nothing. With -policy it also says
+what that policy would have denied.
+
+    -policy FILE       a policy to compare with; may be given several times
+`
+
+const learnHelp = `proxaudit learn [flags] [--] COMMAND [ARG...]
+
+Runs COMMAND, records every request, and writes a policy that allows what was
+seen. The policy goes to standard output, and COMMAND's standard output to
+standard error; with -o, COMMAND's standard output stays its own.
+
+    -o FILE            write the policy to FILE, all at once, when COMMAND ended
+`
+
+const enforceHelp = `proxaudit enforce -policy FILE [flags] [--] COMMAND [ARG...]
+
+Runs COMMAND and forwards only the requests that the policy allows.
+
+    -policy FILE       a YAML allowlist, a .rego file, a folder or an OPA bundle
+                       (.tar.gz); may be given several times: deny beats allow
+                       beats log beats default
+    -fail-on-deny=false  keep the exit code 0 of a command that succeeded though
+                       something was denied
+`
+
+const runFlags = `
+    -output FILE       write events to FILE as JSON lines
+    -log-header        put headers into the events, secrets redacted
+    -log-body          put the first 64 KiB of bodies into the events
+    -isolation HOW     how the command is confined: auto, env (advisory)
+    -server            run the proxy alone, until a signal; events go to standard
+                       output unless -output names a file
+    -port PORT         listen on this port (default: any free one; 8000 with -server)
+    -ca-cert FILE      use this certificate authority instead of a fresh one,
+    -ca-key FILE       with this key
+    -mkcert            use the authority that mkcert installed
+    -verbose           print the proxy's own diagnostics
+
+One dash and two dashes both work. Flags of COMMAND go behind "--".
+`

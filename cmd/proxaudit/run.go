@@ -1,0 +1,131 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/renameio/v2/maybe"
+
+	"github.com/juliendoutre/proxaudit/enforce"
+	"github.com/juliendoutre/proxaudit/enforce/isolate"
+	"github.com/juliendoutre/proxaudit/enforce/proxy"
+	"github.com/juliendoutre/proxaudit/internal/child"
+	"github.com/juliendoutre/proxaudit/internal/clientenv"
+	"github.com/juliendoutre/proxaudit/internal/learn"
+	"github.com/juliendoutre/proxaudit/internal/report"
+)
+
+// drainGrace is how long connections may take to end once the command has: it
+// and all it started are gone by then, so only our own bookkeeping is left.
+const drainGrace = 2 * time.Second
+
+// session is one run and everything it holds. Each part is in place before the
+// command starts.
+type session struct {
+	options
+	mode    enforce.Mode
+	console console
+
+	policies *policies
+	log      *enforce.Log
+	learner  *learn.Learner
+	summary  *report.Summary
+	trust    clientenv.Trust
+	jail     isolate.Jail
+	proxy    *proxy.Proxy
+	served   chan error
+	code     int // of the command
+}
+
+// wrap runs audit, learn or enforce.
+func wrap(verb string, args []string, con console) (int, error) {
+	o, err := parse(verb, args)
+	if errors.Is(err, errHelp) {
+		return show(con.out, helpText([]string{verb})), nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	if len(o.command) == 0 && !o.server {
+		if o.command, err = readCommand(con.in); err != nil {
+			return 0, err
+		}
+	}
+	s := &session{options: *o, mode: modeOf(verb), console: con}
+	defer s.close()
+	if err := s.prepare(); err != nil {
+		return 0, err
+	}
+	if s.server {
+		err = s.serve()
+	} else {
+		err = s.runCommand()
+	}
+	return s.finish(err)
+}
+
+func modeOf(verb string) enforce.Mode {
+	switch verb {
+	case "audit":
+		return enforce.Audit
+	case "learn":
+		return enforce.Learn
+	default:
+		return enforce.Enforce
+	}
+}
+
+// finish stops the proxy, so that every event is recorded, writes what the run
+// was for, and turns it all into an exit code. err is why the run failed.
+func (s *session) finish(err error) (int, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), drainGrace)
+	defer cancel()
+	s.proxy.Shutdown(ctx)
+	if start := (*child.StartError)(nil); errors.As(err, &start) {
+		return 0, err // the command did not run: there is nothing to report
+	}
+	if s.learner != nil {
+		err = errors.Join(err, s.writeLearned())
+	}
+	_, _ = s.summary.WriteTo(s.console.err)
+	if s.log != nil {
+		if lerr := s.log.Close(); lerr != nil {
+			err = errors.Join(err, fail("what is in the file is incomplete; nothing that could not be recorded was let through", fmt.Errorf("recording events: %w", lerr)))
+		}
+	}
+	switch {
+	case err != nil:
+		return 0, err
+	case s.code == 0 && s.failOnDeny && s.summary.Blocked() > 0:
+		return exitDenied, nil
+	default:
+		return s.code, nil
+	}
+}
+
+// writeLearned writes the policy to standard output or, all at once, to a file.
+func (s *session) writeLearned() error {
+	var policy bytes.Buffer
+	if err := s.learner.WritePolicy(&policy); err != nil {
+		return fmt.Errorf("writing the policy: %w", err)
+	}
+	if s.learned == "" {
+		_, err := s.console.out.Write(policy.Bytes())
+		return err
+	}
+	if err := maybe.WriteFile(s.learned, policy.Bytes(), 0o644); err != nil {
+		return fail("the policy needs a place that can be written to", fmt.Errorf("writing the policy: %w", err))
+	}
+	return nil
+}
+
+// close releases what is left, in the reverse order of prepare.
+func (s *session) close() {
+	if s.jail != nil {
+		_ = s.jail.Close()
+	}
+	_ = s.trust.Remove()
+}

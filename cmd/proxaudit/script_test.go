@@ -1,0 +1,72 @@
+package main
+
+import (
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"proxaudit": main})
+}
+
+// TestScripts runs proxaudit as its users type it, with curl as the command
+// that is wrapped and a server of the test's own as the internet.
+func TestScripts(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("under CI this must run: curl is not installed")
+		}
+		t.Skip("curl is not installed")
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		Setup:               setup,
+	})
+}
+
+// setup starts the origin server of one script. $HTTPS and $HTTP are its URLs,
+// $BUSY is a port in use; what reached the origin is appended to the file
+// "received" in the script's folder.
+func setup(env *testscript.Env) error {
+	received, err := os.OpenFile(filepath.Join(env.WorkDir, "received"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	env.Defer(func() { _ = received.Close() })
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprintf(received, "%s %s\n", r.Method, r.RequestURI)
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, "hello from the origin\n")
+	})
+	plain, secure := httptest.NewServer(h), httptest.NewTLSServer(h)
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	env.Defer(func() { plain.Close(); secure.Close(); _ = busy.Close() })
+	roots := filepath.Join(env.WorkDir, "origin-ca.pem")
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw})
+	if err := os.WriteFile(roots, block, 0o600); err != nil {
+		return err
+	}
+	_, port, _ := net.SplitHostPort(busy.Addr().String())
+	env.Setenv("HTTP", plain.URL)
+	env.Setenv("HTTPS", secure.URL)
+	env.Setenv("BUSY", port)
+	env.Setenv("SSL_CERT_FILE", roots)
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"} {
+		env.Setenv(name, "")
+	}
+	return nil
+}

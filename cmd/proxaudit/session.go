@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+
+	"go.uber.org/zap"
+
+	"github.com/juliendoutre/proxaudit/enforce"
+	"github.com/juliendoutre/proxaudit/enforce/isolate"
+	"github.com/juliendoutre/proxaudit/enforce/proxy"
+	"github.com/juliendoutre/proxaudit/internal/ca"
+	"github.com/juliendoutre/proxaudit/internal/clientenv"
+	"github.com/juliendoutre/proxaudit/internal/learn"
+	"github.com/juliendoutre/proxaudit/internal/report"
+)
+
+// serverPort is where -server listens when no port is named, as it always did.
+const serverPort = 8000
+
+// prepare puts everything in place that the command must not start without.
+func (s *session) prepare() error {
+	var err error
+	if s.policies, err = loadPolicies(context.Background(), s.options.policies); err != nil {
+		return err
+	}
+	if s.output != "" {
+		if s.log, err = enforce.CreateLog(s.output); err != nil {
+			return fail("events go to the file named by -output; free some space or name another", err)
+		}
+	} else if s.server {
+		s.log = enforce.NewLog(s.console.out)
+	}
+	authority, err := s.authority()
+	if err != nil {
+		return err
+	}
+	if s.jail, err = s.isolate(); err != nil {
+		return err
+	}
+	roots := clientenv.ReadRoots(os.Environ())
+	for _, w := range roots.Warnings {
+		say(s.console.err, "warning", w.Error())
+	}
+	if s.trust, err = roots.Write(os.Environ(), authority.CertificatePEM()); err != nil {
+		return err
+	}
+	s.startProxy(authority, roots.Pool())
+	return nil
+}
+
+// authority is a fresh one, unless the user names theirs.
+func (s *session) authority() (*ca.Authority, error) {
+	cert, key := s.caCert, s.caKey
+	if s.mkcert {
+		var err error
+		if cert, key, err = ca.MkcertFiles(); err != nil {
+			return nil, fail("mkcert -install makes one", err)
+		}
+	}
+	if cert == "" {
+		return ca.New()
+	}
+	return ca.Load(cert, key)
+}
+
+// isolate makes the confinement that -isolation names.
+func (s *session) isolate() (isolate.Jail, error) {
+	port := s.port
+	if s.server && port == 0 {
+		port = serverPort
+	}
+	switch s.isolation {
+	case "auto", "env":
+		return isolate.Env(isolate.EnvOptions{ListenAddr: net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port)))})
+	default:
+		return nil, fail("-isolation takes auto or env", fmt.Errorf("unknown isolation %q", s.isolation))
+	}
+}
+
+// startProxy wires the gate to its recorders and serves the jail's listener.
+func (s *session) startProxy(authority *ca.Authority, roots *x509.CertPool) {
+	s.summary = &report.Summary{Mode: s.mode, Isolation: s.jail.Name(), Advisory: s.jail.Advisory(), PolicyName: s.policies.edit}
+	recorders := []enforce.Recorder{s.summary}
+	if s.mode == enforce.Learn {
+		s.learner = learn.New(learn.Options{Command: s.command, Version: versionName()})
+		recorders = append(recorders, s.learner)
+	}
+	if s.log != nil {
+		recorders = append(recorders, s.log)
+	}
+	s.proxy = proxy.New(proxy.Config{
+		Gate:       &enforce.Gate{Mode: s.mode, Policy: s.policies.decide, Recorder: enforce.Tee(recorders...)},
+		Leaf:       authority.Leaf,
+		Identify:   s.policies.identify,
+		Roots:      roots,
+		OuterProxy: clientenv.OuterProxy(os.Environ(), s.jail.Listener().Addr().String()),
+		Isolation:  s.jail.Name(),
+		PolicyName: s.policies.edit,
+		LogHeader:  s.logHeader,
+		LogBody:    s.logBody,
+		Log:        s.diagnostics(),
+	})
+	s.served = make(chan error, 1)
+	go func() { s.served <- s.proxy.Serve(s.jail.Listener()) }()
+}
+
+// diagnostics is where the proxy's own troubles go: nowhere, unless asked for.
+func (s *session) diagnostics() *zap.Logger {
+	if !s.verbose {
+		return zap.NewNop()
+	}
+	c := zap.NewDevelopmentConfig()
+	c.DisableStacktrace = true
+	log, err := c.Build()
+	if err != nil {
+		return zap.NewNop()
+	}
+	return log
+}
+
+// runCommand runs the command in the jail. Its exit code is kept in s.code.
+func (s *session) runCommand() error {
+	c := isolate.Command{
+		Argv:   s.command,
+		Env:    clientenv.Environ(os.Environ(), s.jail.ProxyURL(), s.trust),
+		Stdin:  s.console.in,
+		Stdout: s.console.out,
+		Stderr: s.console.err,
+	}
+	if s.mode == enforce.Learn && s.learned == "" {
+		c.Stdout = s.console.err // the policy alone goes to standard output
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	go func() {
+		// The command must not outlive the proxy that watches it.
+		if err := <-s.served; err != nil {
+			cancel(fmt.Errorf("the proxy stopped: %w", err))
+		}
+	}()
+	code, err := s.jail.Run(ctx, c)
+	s.code = code
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// serve runs the proxy alone, until a signal.
+func (s *session) serve() error {
+	say(s.console.err, "listening", s.jail.ProxyURL())
+	say(s.console.err, "trust", s.trust.Bundle)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-s.served:
+		return errors.Join(errors.New("the proxy stopped"), err)
+	}
+}

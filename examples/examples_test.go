@@ -1,0 +1,215 @@
+// Package examples holds projects whose dependencies proxaudit learns and then
+// enforces, on the real package managers and whatever registries they are set
+// up to use.
+package examples
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/juliendoutre/proxaudit/enforce"
+)
+
+// project is an example and the client that fetches its dependencies.
+type project struct {
+	dir     string
+	command []string
+	// caches are the variables that name the client's caches: each run gets
+	// fresh ones, so that it fetches everything again.
+	caches []string
+	// pulled is a package that every run must have pulled; its rules are the
+	// ones taken out of the policy. packages is how many there are at least.
+	pulled   string
+	packages int
+}
+
+var projects = []project{
+	{
+		dir: "npm", pulled: "pkg:npm/express", packages: 400,
+		command: []string{"npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"},
+		caches:  []string{"npm_config_cache"},
+	},
+	{
+		dir: "pip", pulled: "pkg:pypi/flask", packages: 8,
+		command: []string{"python3", "-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary=:all:", "--target=installed", "-r", "requirements.txt"},
+		caches:  []string{"PIP_CACHE_DIR"},
+	},
+	{
+		dir: "go", pulled: "pkg:golang/github.com/google/uuid", packages: 3,
+		command: []string{"go", "mod", "download"},
+		caches:  []string{"GOMODCACHE"},
+	},
+	{
+		dir: "cargo", pulled: "pkg:cargo/itoa", packages: 8,
+		command: []string{"cargo", "fetch", "--quiet"},
+		caches:  []string{"CARGO_HOME"},
+	},
+	{
+		dir: "maven", pulled: "pkg:maven/com.google.guava/guava", packages: 30,
+		command: []string{"mvn", "--batch-mode", "--quiet", "dependency:resolve"},
+		caches:  []string{"MAVEN_REPOSITORY"}, // the test's own name; see run
+	},
+}
+
+// TestLearnThenEnforce is the main job: what was learned passes again, and what
+// is taken out of the policy is refused by name.
+func TestLearnThenEnforce(t *testing.T) {
+	binary := build(t)
+	for _, p := range projects {
+		t.Run(p.dir, func(t *testing.T) {
+			t.Parallel()
+			needClient(t, p.command[0])
+			policy := filepath.Join(t.TempDir(), "policy.yaml")
+			log := filepath.Join(t.TempDir(), "events.jsonl")
+
+			if out, code := p.run(t, binary, "audit", "-isolation=env", "-output", log, "--"); code != 0 {
+				if plain, bare := p.run(t); bare != 0 {
+					skip(t, "the client fails without proxaudit too; is there no registry?\n"+plain)
+				}
+				t.Fatalf("audit: exit code %d\n%s", code, out)
+			}
+			seen := packages(t, log)
+			if len(seen) < p.packages || !slices.ContainsFunc(seen, p.isPulled) {
+				t.Errorf("audit saw %d packages, want at least %d and %s among them: %q", len(seen), p.packages, p.pulled, seen)
+			}
+
+			if out, code := p.run(t, binary, "learn", "-isolation=env", "-o", policy, "--"); code != 0 {
+				t.Fatalf("learn: exit code %d\n%s", code, out)
+			}
+			if out, code := p.run(t, binary, "enforce", "-isolation=env", "-policy", policy, "--"); code != 0 {
+				t.Fatalf("enforce with the learned policy: exit code %d\n%s\n%s", code, out, read(t, policy))
+			}
+
+			whole := read(t, policy)
+			cut, rules := p.without(whole)
+			if rules == 0 {
+				t.Fatalf("the policy has no rule for %s:\n%s", p.pulled, whole)
+			}
+			write(t, policy, cut)
+			out, code := p.run(t, binary, "enforce", "-isolation=env", "-policy", policy, "--")
+			if code == 0 {
+				t.Errorf("enforce without the rules for %s: exit code 0", p.pulled)
+			}
+			if want := "- " + p.pulled; !strings.Contains(out, "denied: GET ") || !strings.Contains(out, want) {
+				t.Errorf("the summary does not name the denial and the line %q:\n%s", want, out)
+			}
+			if read(t, policy) != cut {
+				t.Error("enforce changed the policy")
+			}
+		})
+	}
+}
+
+// run runs the client of p, behind the words of wrap, in a fresh copy of the
+// project with empty caches, and returns what was printed.
+func (p project) run(t *testing.T, wrap ...string) (string, int) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(p.dir)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	args := slices.Concat(wrap, p.command)
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "PIP_FIND_LINKS=") })
+	env = append(env, "GOFLAGS=-modcacherw", "GOWORK=off")
+	for _, name := range p.caches {
+		cache := t.TempDir()
+		if name == "MAVEN_REPOSITORY" {
+			args = append(args, "-Dmaven.repo.local="+cache)
+			continue
+		}
+		env = append(env, name+"="+cache)
+	}
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Dir, cmd.Env = dir, env
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) {
+			t.Fatal(err)
+		}
+	}
+	return out.String(), cmd.ProcessState.ExitCode()
+}
+
+// without returns the policy less the rules for p.pulled, whatever their
+// version, and how many those were.
+func (p project) without(policy string) (string, int) {
+	rule := regexp.MustCompile(`(?m)^\s*- "?` + regexp.QuoteMeta(p.pulled) + `(@\S*|"?)(\s.*)?\n`)
+	return rule.ReplaceAllString(policy, ""), len(rule.FindAllString(policy, -1))
+}
+
+func (p project) isPulled(purl string) bool {
+	return purl == p.pulled || strings.HasPrefix(purl, p.pulled+"@")
+}
+
+// packages returns the packages in a recording.
+func packages(t *testing.T, log string) []string {
+	t.Helper()
+	seen := map[string]bool{}
+	for line := range strings.Lines(read(t, log)) {
+		var ev enforce.Event
+		if err := json.Unmarshal([]byte(line), &ev); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		if ev.Package != "" {
+			seen[ev.Package] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
+}
+
+// build makes the program once, as a user would get it.
+func build(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "proxaudit")
+	cmd := exec.Command("go", "build", "-o", binary, "../cmd/proxaudit")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return binary
+}
+
+func needClient(t *testing.T, name string) {
+	t.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		skip(t, name+" is not installed")
+	}
+}
+
+// skip skips with words; under CI, where everything is there, it fails.
+func skip(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("under CI this must run: %s", why)
+	}
+	t.Skip(why)
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
