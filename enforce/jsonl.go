@@ -1,0 +1,138 @@
+package enforce
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+)
+
+// Log is a Recorder that writes events as JSON lines. It is safe for concurrent
+// use.
+type Log struct {
+	buffers sync.Pool // of *[]byte: lines are made outside of the lock
+
+	mu     sync.Mutex
+	w      io.Writer
+	err    error // the first error; once set, nothing more is written
+	closed bool
+}
+
+// errTorn stands while a line is being written, so that it stays should the
+// writer panic half-way.
+var errTorn = errors.New("an event was only half written")
+
+// maxKept is the largest buffer that is kept for another event, in bytes; one
+// event with a body must not hold its memory for the whole run.
+const maxKept = 64 << 10
+
+// NewLog returns a log that writes to w, one Write call an event.
+func NewLog(w io.Writer) *Log {
+	return &Log{w: w, buffers: sync.Pool{New: func() any { return new([]byte) }}}
+}
+
+// CreateLog opens a log at path, creating the file or emptying it; only its
+// owner can read it, where the file is ours and the file system knows modes. It
+// proves that the log can be written to, so that a full disk is an error before
+// the command starts and not with its first request. In a regular file no trace
+// of that is left; a pipe or a device gets one space, which JSON allows before
+// the first value. Opening a FIFO waits for its reader, as in a shell.
+func CreateLog(path string) (*Log, error) {
+	// Appending keeps lines whole when another process empties the file, as
+	// log rotation by copying does.
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the event log: %w", err)
+	}
+	if err := probe(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("the event log cannot be written to: %w: make room, or name another file", err), f.Close())
+	}
+	return NewLog(f), nil
+}
+
+// probe writes a byte to f and takes it back where that is possible.
+func probe(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write([]byte(" ")); err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return nil
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		// The file was there already. A file that is not ours, or a file system
+		// without modes, refuses; the user chose it.
+		_ = f.Chmod(0o600)
+	}
+	return f.Truncate(0)
+}
+
+// Record writes ev as one line. When it returns nil the whole line has been
+// handed to the operating system. After any error the log is broken for good,
+// since a line may follow half a line: every later Record fails with the first
+// error.
+func (l *Log) Record(ev Event) error {
+	buf := l.buffers.Get().(*[]byte)
+	defer func() {
+		if cap(*buf) <= maxKept {
+			l.buffers.Put(buf)
+		}
+	}()
+	line, err := appendEvent((*buf)[:0], &ev)
+	*buf = line
+	if err != nil {
+		// Nothing was written, and the next event may well be fine.
+		return fmt.Errorf("encode the event: %w", err)
+	}
+
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err != nil {
+		return l.err
+	}
+	if l.closed {
+		return fmt.Errorf("write the event: %w", os.ErrClosed)
+	}
+	l.err = errTorn
+	n, err := l.w.Write(line)
+	if err == nil && n < len(line) {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		err = fmt.Errorf("write the event: %w", err)
+	}
+	l.err = err
+	return err
+}
+
+// Err returns the first error of writing, and nil while all is well.
+func (l *Log) Err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+// Close ends the log, closes the writer where it is an io.Closer, and returns
+// the first error there was, delayed write errors of the file system included.
+// Later calls return the same. It does not wait for the disk (no fsync): the log
+// survives the end of the process, not the loss of power.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return l.err
+	}
+	l.closed = true
+	c, ok := l.w.(io.Closer)
+	if !ok {
+		return l.err
+	}
+	if err := c.Close(); err != nil && l.err == nil {
+		l.err = fmt.Errorf("close the event log: %w", err)
+	}
+	return l.err
+}

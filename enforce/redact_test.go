@@ -1,0 +1,291 @@
+package enforce
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Made-up tokens in the shape of real ones, put together so that no scanner
+// takes this file for a leak.
+var (
+	github   = "ghp_" + strings.Repeat("aB3", 12)
+	githubPT = "github_pat_" + strings.Repeat("11AB", 10) + "_x"
+	npmToken = "npm_" + strings.Repeat("aB3", 12)
+	gitlab   = "glpat-" + strings.Repeat("xY-z", 5)
+	slack    = "xoxb-" + "123456789012-abcdef"
+	awsKey   = "AKIA" + "IOSFODNN7EXAMPLE"
+	jwt      = "eyJ" + "hbGciOiJIUzI1NiJ9" + ".eyJzdWIiOiIxIn0" + ".c2lnbmF0dXJl"
+	hex64    = strings.Repeat("9f86d081884c7d65", 4)
+	base64v  = "q8Zt3nB1xK9vLw0PzR5yT7uJ2mC4dE6f"
+)
+
+func TestRedactURL(t *testing.T) {
+	for name, tt := range map[string]struct{ in, want string }{
+		"nothing":               {"https://ok.test/a/b?x=1&y=two#top", ""},
+		"empty":                 {"", ""},
+		"path only":             {"/a/b", ""},
+		"scoped package":        {"https://npm.example.org/@scope%2Fpkg/-/pkg-1.0.0.tgz", ""},
+		"scoped, plain":         {"https://npm.example.org/@scope/pkg", ""},
+		"version":               {"https://ok.test:8443/mod/@v/v1.2.3.zip", ""},
+		"digest in the path":    {"https://ok.test/blobs/sha256:" + hex64, ""},
+		"IPv6":                  {"https://[2001:db8::1]:8443/@a", ""},
+		"user name":             {"ssh://git@ok.test/x", ""},
+		"long words":            {"https://ok.test/?q=a-very-long-name-of-a-package-with-version-2-and-more", ""},
+		"redirect":              {"https://ok.test/?to=https%3A%2F%2Fok.test%2Fpath%3Fx%3D1", ""},
+		"a purl":                {"- pkg:npm/%40scope/name@1.2.3", ""},
+		"a tcp rule":            {"- {host: ok.test, ports: [22], schemes: [tcp]}", ""},
+		"words like prefixes":   {"https://ok.test/npm_config_registry/ghp_/sk-learn/cio/eyJ.x/task-force", ""},
+		"no value":              {"https://ok.test/?token&x=1", ""},
+		"empty value":           {"https://ok.test/?token=&x=1", ""},
+		"parameter like secret": {"https://ok.test/?tokens=2&secretary=bob&keyword=x&codec=h264", ""},
+
+		"password":              {"https://user:hunter2@ok.test/", "https://user:REDACTED@ok.test/"},
+		"password, empty user":  {"https://:hunter2@ok.test/", "https://:REDACTED@ok.test/"},
+		"token as user":         {"https://" + github + "@ok.test/", "https://REDACTED@ok.test/"},
+		"token, empty password": {"https://s3cr3t:@ok.test/", "https://REDACTED:@ok.test/"},
+		"old token as user":     {"https://" + hex64[:40] + ":x-oauth-basic@ok.test/", "https://REDACTED:REDACTED@ok.test/"},
+		"at sign in it":         {"https://user:p@ss@ok.test/", "https://user:REDACTED@ok.test/"},
+		"colon in it":           {"https://user:p:ss@ok.test/", "https://user:REDACTED@ok.test/"},
+		"slash in it":           {"https://user:p/ss@ok.test/", "https://user:REDACTED@ok.test/"},
+		"question mark in it":   {"https://user:p?ss@ok.test/", "https://user:REDACTED@ok.test/"},
+		"number sign in it":     {"https://user:p#ss@ok.test/", "https://user:REDACTED@ok.test/"},
+		"no scheme":             {"user:hunter2@ok.test:443", "user:REDACTED@ok.test:443"},
+		"two slashes":           {"//user:hunter2@ok.test/", "//user:REDACTED@ok.test/"},
+		"URL in the path":       {"https://ok.test/https://u:hunter2@ok.test/", "https://ok.test/https://u:REDACTED@ok.test/"},
+		"a line of policy":      {"- GET https://ok.test/bot/" + github, "- GET https://ok.test/bot/REDACTED"},
+
+		"token":                {"https://ok.test/?token=abc&x=1", "https://ok.test/?token=REDACTED&x=1"},
+		"last":                 {"https://ok.test/?x=1&api_key=abc", "https://ok.test/?x=1&api_key=REDACTED"},
+		"upper case":           {"https://ok.test/?API-KEY=abc", "https://ok.test/?API-KEY=REDACTED"},
+		"encoded name":         {"https://ok.test/?access%5Ftoken=abc", "https://ok.test/?access%5Ftoken=REDACTED"},
+		"array":                {"https://ok.test/?token[]=abc&token%5B0%5D=d", "https://ok.test/?token[]=REDACTED&token%5B0%5D=REDACTED"},
+		"AWS":                  {"https://ok.test/?X-Amz-Credential=a%2Fb&X-Amz-Date=2026&X-Amz-Security-Token=c&X-Amz-Signature=d", "https://ok.test/?X-Amz-Credential=REDACTED&X-Amz-Date=2026&X-Amz-Security-Token=REDACTED&X-Amz-Signature=REDACTED"},
+		"Azure":                {"https://ok.test/?sv=2024-01-01&se=2026-01-01T00%3A00%3A00Z&sig=a%2Bb%3D", "https://ok.test/?sv=2024-01-01&se=2026-01-01T00%3A00%3A00Z&sig=REDACTED"},
+		"OAuth":                {"/cb?code=abc&state=1", "/cb?code=REDACTED&state=1"},
+		"fragment":             {"https://ok.test/cb#access_token=abc&x=1", "https://ok.test/cb#access_token=REDACTED&x=1"},
+		"semicolon in it":      {"https://ok.test/?token=ab;cd&x=1", "https://ok.test/?token=REDACTED&x=1"},
+		"after a semicolon":    {"https://ok.test/?x=1;token=abc", "https://ok.test/?x=1;token=REDACTED"},
+		"matrix parameter":     {"https://ok.test/a;jsessiontoken=abc/b", "https://ok.test/a;jsessiontoken=REDACTED"},
+		"equals in it":         {"https://ok.test/?key=a=b==&x=1", "https://ok.test/?key=REDACTED&x=1"},
+		"question mark twice":  {"https://ok.test/?x=1?token=abc", "https://ok.test/?x=1?token=REDACTED"},
+		"any name, hex":        {"https://ok.test/?v=" + hex64, "https://ok.test/?v=REDACTED"},
+		"any name, base64":     {"https://ok.test/?v=" + base64v, "https://ok.test/?v=REDACTED"},
+		"any name, UUID":       {"https://ok.test/?v=f47ac10b-58cc-4372-a567-0e02b2c3d479", "https://ok.test/?v=REDACTED"},
+		"any name, encoded":    {"https://ok.test/?v=q8Zt3nB1xK9vLw0%2BzR5yT7uJ2mC4dE6%2Ff%3D", "https://ok.test/?v=REDACTED"},
+		"no name":              {"https://ok.test/?" + base64v, "https://ok.test/?REDACTED"},
+		"in a redirect":        {"https://ok.test/?to=https%3A%2F%2Fok.test%2F%3Ftoken%3Dabc&x=1", "https://ok.test/?to=REDACTED&x=1"},
+		"in two redirects":     {"https://ok.test/?to=%2F%3Fto%3D%252F%253Ftoken%253Dabc", "https://ok.test/?to=REDACTED"},
+		"password in redirect": {"https://ok.test/?to=https%3A%2F%2Fu%3Ap%40ok.test", "https://ok.test/?to=REDACTED"},
+		"secret as a name":     {"https://ok.test/?" + github + "=1", "https://ok.test/?REDACTED=1"},
+		"name and value":       {"https://ok.test/?" + github + "=" + base64v, "https://ok.test/?REDACTED=REDACTED"},
+		"already done":         {"https://u:REDACTED@ok.test/?token=REDACTED", ""},
+
+		"GitHub in the path":  {"https://ok.test/a/" + github + "/b", "https://ok.test/a/REDACTED/b"},
+		"new GitHub":          {"https://ok.test/a/" + githubPT, "https://ok.test/a/REDACTED"},
+		"npm in the path":     {"https://ok.test/-/npm/v1/tokens/token/" + npmToken, "https://ok.test/-/npm/v1/tokens/token/REDACTED"},
+		"GitLab, other name":  {"https://ok.test/?x=" + gitlab + "&y=1", "https://ok.test/?x=REDACTED&y=1"},
+		"Slack":               {"https://ok.test/" + slack, "https://ok.test/REDACTED"},
+		"AWS key":             {"https://ok.test/" + awsKey + "/x", "https://ok.test/REDACTED/x"},
+		"JWT":                 {"https://ok.test/?x=" + jwt + "&y=1", "https://ok.test/?x=REDACTED&y=1"},
+		"JWT after an escape": {"https://ok.test/%20" + jwt, "https://ok.test/%20REDACTED"},
+		"in the host":         {"https://" + npmToken + ".evil.test/", "https://REDACTED/"},
+		"two in a row":        {"/" + github + "/" + npmToken, "/REDACTED/REDACTED"},
+		"cut short elsewhere": {"https://ok.test/" + github + ".tgz", "https://ok.test/REDACTED"},
+		"odd bytes are kept":  {"https://ok.test/\xff\x00?token=a\x00b&x=\xfe", "https://ok.test/\xff\x00?token=REDACTED&x=\xfe"},
+		"broken escapes":      {"https://ok.test/%?x=%zz&token=%", "https://ok.test/%?x=%zz&token=REDACTED"},
+		"space in the value":  {"https://ok.test/?token=a b c", "https://ok.test/?token=REDACTED"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := tt.want
+			if want == "" {
+				want = tt.in
+			}
+			got := RedactURL(tt.in)
+			if got != want {
+				t.Errorf("got  %q\nwant %q", got, want)
+			}
+			if again := RedactURL(got); again != got {
+				t.Errorf("a second time: %q", again)
+			}
+		})
+	}
+}
+
+func TestRedactText(t *testing.T) {
+	for name, tt := range map[string]struct{ in, want string }{
+		"plain error":    {"dial tcp 192.0.2.7:443: connect: connection refused", ""},
+		"status":         {"error code: 404, key: lodash, exit code=1", ""},
+		"digest":         {"want sha256:" + hex64 + ", got " + hex64, ""},
+		"about a token":  {"the bearer token is missing: unauthorized", ""},
+		"basic words":    {"basic auth failed", ""},
+		"URL with query": {`Get "https://ok.test/?x=1": EOF`, ""},
+
+		"URL in quotes":      {`Get "https://u:hunter2@ok.test/?token=abc": EOF`, `Get "https://u:REDACTED@ok.test/?token=REDACTED": EOF`},
+		"URL in the open":    {"fetch https://ok.test/?code=abc failed", "fetch https://ok.test/?code=REDACTED failed"},
+		"URL in brackets":    {"<https://ok.test/?token=abc>; rel=next", "<https://ok.test/?token=REDACTED>; rel=next"},
+		"token alone":        {"bad credential " + github + " given", "bad credential REDACTED given"},
+		"token after an \\n": {`"\n` + npmToken + `"`, `"\nREDACTED"`},
+		"bearer":             {"sent Bearer 0123456789abcdef, got 401", "sent Bearer REDACTED, got 401"},
+		"basic":              {"sent basic dXNlcjpodW50ZXIyMw==", "sent basic REDACTED"},
+		"header line":        {"Authorization: Bearer abc\nAccept: */*", "Authorization: Bearer REDACTED\nAccept: */*"},
+		"digest header":      {`Authorization: Digest username="u", response="abc"` + "\nX: y", "Authorization: Digest REDACTED\nX: y"},
+		"field":              {"X-Api-Key: abc", "X-Api-Key: REDACTED"},
+		"variable":           {"NPM_TOKEN=abc make", "NPM_TOKEN=REDACTED make"},
+		"npmrc":              {"//npm.example.org/:_authToken=abc", "//npm.example.org/:_authToken=REDACTED"},
+		"JSON":               {`{"user": "bob", "password": "hunter 2", "n": 1}`, `{"user": "bob", "password": "REDACTED", "n": 1}`},
+		"JSON in quotes":     {`{\"password\":\"hunter2\"}`, `{\"password\":\"REDACTED"}`},
+		"Go map":             {"map[Private-Token:[abc] X:[y]]", "map[Private-Token:[REDACTED] X:[y]]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := tt.want
+			if want == "" {
+				want = tt.in
+			}
+			if got := RedactText(tt.in); got != want {
+				t.Errorf("got  %q\nwant %q", got, want)
+			}
+		})
+	}
+}
+
+func TestRedactHeader(t *testing.T) {
+	in := map[string][]string{
+		"Authorization":        {"Bearer abc", "abc", "abc def", "AWS4-HMAC-SHA256 Credential=a, Signature=b", ""},
+		"Proxy-Authorization":  {"basic dTpw"},
+		"Cookie":               {"a=b; c=d"},
+		"Set-Cookie":           {"a=b; Path=/"},
+		"X-Api-Key":            {"abc"},
+		"x-auth-token":         {"abc"},
+		"Private-Token":        {"abc"},
+		"Job-Token":            {"abc"},
+		"Npm-Otp":              {"123456"},
+		"X-Amz-Security-Token": {"abc"},
+		"X-Nuget-Apikey":       {"abc"},
+		"Location":             {"https://u:p@ok.test/cb?code=abc&x=1"},
+		"Referer":              {"https://ok.test/?access_token=abc"},
+		"X-Debug":              {"seen " + github, "fine"},
+		"Etag":                 {`"` + hex64 + `"`},
+		"Www-Authenticate":     {`Bearer realm="https://ok.test/auth",service="ok.test"`},
+		"Sec-Websocket-Key":    {"dGhlIHNhbXBsZSBub25jZQ=="},
+		"User-Agent":           {"npm/11.0.0 node/v24.0.0 linux x64"},
+		"Empty":                {},
+	}
+	want := map[string][]string{
+		"Authorization":        {"Bearer REDACTED", "REDACTED", "REDACTED", "AWS4-HMAC-SHA256 REDACTED", ""},
+		"Proxy-Authorization":  {"basic REDACTED"},
+		"Cookie":               {"REDACTED"},
+		"Set-Cookie":           {"REDACTED"},
+		"X-Api-Key":            {"REDACTED"},
+		"x-auth-token":         {"REDACTED"},
+		"Private-Token":        {"REDACTED"},
+		"Job-Token":            {"REDACTED"},
+		"Npm-Otp":              {"REDACTED"},
+		"X-Amz-Security-Token": {"REDACTED"},
+		"X-Nuget-Apikey":       {"REDACTED"},
+		"Location":             {"https://u:REDACTED@ok.test/cb?code=REDACTED&x=1"},
+		"Referer":              {"https://ok.test/?access_token=REDACTED"},
+		"X-Debug":              {"seen REDACTED", "fine"},
+		"Etag":                 {`"` + hex64 + `"`},
+		"Www-Authenticate":     {`Bearer realm="https://ok.test/auth",service="ok.test"`},
+		"Sec-Websocket-Key":    {"dGhlIHNhbXBsZSBub25jZQ=="},
+		"User-Agent":           {"npm/11.0.0 node/v24.0.0 linux x64"},
+		"Empty":                {},
+	}
+	got := RedactHeader(in)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if in["Cookie"][0] != "a=b; c=d" {
+		t.Error("the request's own header was changed")
+	}
+	got["User-Agent"][0] = "changed"
+	if in["User-Agent"][0] == "changed" {
+		t.Error("the copy shares its values")
+	}
+	if RedactHeader(nil) != nil {
+		t.Error("nil became a map")
+	}
+}
+
+// Hostile input of many beginnings must not cost more than its length allows:
+// each case would take minutes if each beginning looked through all that
+// follows.
+func TestRedactIsLinear(t *testing.T) {
+	for _, unit := range []string{"?", "?a=", ";a=b", "eyJ-", "://", "://a:b/", "//a:", "a:", `"password":`, " Bearer ", "%25", "?x=%3D", "ghp_", "&token"} {
+		s := strings.Repeat(unit, 1<<20/len(unit))
+		RedactURL(s)
+		RedactText(s)
+	}
+}
+
+func TestRedactURLAllocatesNothing(t *testing.T) {
+	const plain = "https://npm.example.org/@scope%2Fname/-/name-1.2.3.tgz?x=1&write=true"
+	if n := testing.AllocsPerRun(100, func() { RedactURL(plain) }); n != 0 {
+		t.Errorf("%v allocations for nothing to hide", n)
+	}
+}
+
+func BenchmarkRedactURL(b *testing.B) {
+	for name, url := range map[string]string{
+		"plain":  "https://npm.example.org/@scope%2Fname/-/name-1.2.3.tgz?x=1&write=true",
+		"secret": "https://user:hunter2@npm.example.org/name/-/name-1.2.3.tgz?token=abc",
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				RedactURL(url)
+			}
+		})
+	}
+}
+
+// FuzzRedact plants a secret in each place where one is looked for: whatever
+// stands around it, it must be gone.
+func FuzzRedact(f *testing.F) {
+	for _, s := range []string{"", "a", "/a?b=c&", "://", "u:p@", "%", "%25", "#", ";", "\"", "eyJ", "\xff", "token=", "Bearer "} {
+		f.Add(s, s)
+	}
+	f.Fuzz(func(t *testing.T, before, after string) {
+		const planted = "Zq7planted7qZ" // has no shape of its own
+		if strings.Contains(before+after, planted) {
+			t.Skip()
+		}
+		path := strings.Map(func(r rune) rune {
+			if strings.ContainsRune("?#:@/\\", r) {
+				return -1
+			}
+			return r
+		}, before)
+		for _, in := range []string{
+			"https://u:" + planted + "@ok.test/" + after,
+			"https://ok.test/" + path + "?" + "token=" + planted + "&" + after,
+			"https://ok.test/" + path + "?a=" + path + "&X-Amz-Signature=" + planted + "#" + after,
+			before + "/" + github + planted + "/" + after,
+			before + "&" + npmToken + planted + "&" + after,
+			before + " " + jwt + planted + " " + after,
+		} {
+			if got := RedactURL(in); strings.Contains(got, planted) {
+				t.Errorf("RedactURL(%q) = %q", in, got)
+			}
+		}
+		for _, in := range []string{
+			"\nX-Auth-Token: " + planted + "\n" + after,
+			"\nAuthorization: Bearer " + planted + "\n" + after,
+			`Get "https://u:` + planted + `@ok.test/": ` + after,
+			`Get "https://ok.test/?token=` + planted + `": ` + after,
+		} {
+			if got := RedactText(in); strings.Contains(got, planted) {
+				t.Errorf("RedactText(%q) = %q", in, got)
+			}
+		}
+		for _, s := range []string{before, before + after} {
+			if got := RedactURL(s); RedactURL(got) != got {
+				t.Logf("a second pass hides more: %q, %q", got, RedactURL(got))
+			}
+			RedactText(s)
+			RedactHeader(map[string][]string{before: {after}})
+		}
+	})
+}
