@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
-	"strconv"
-	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -142,36 +139,4 @@ func (p *parser) within(n *yaml.Node, offset int, message, hint string) {
 		}
 	}
 	p.add(Mistake{Line: max(n.Line, 1), Column: column, Message: message, Hint: hint})
-}
-
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
-
-// syntax turns an error of the YAML reader, which knows a line at most, into a
-// mistake.
-func (p *parser) syntax(err error) {
-	m := Mistake{Line: 1, Column: 1, Message: "not YAML: " + err.Error(), Hint: "check indentation, quotes and brackets"}
-	if part := yamlLine.FindStringSubmatch(err.Error()); part != nil {
-		m.Message = "not YAML: " + part[2]
-		if n, err := strconv.Atoi(part[1]); err == nil {
-			m.Line = n
-		}
-	}
-	if strings.Contains(m.Message, "unknown anchor") {
-		m.Message, m.Hint = "an alias: "+m.Message, "write the value out where it is used, or quote a text that begins with *"
-	}
-	lines := strings.Split(string(p.data), "\n")
-	for i := max(m.Line-2, 0); i < len(lines); i++ {
-		indent := len(lines[i]) - len(strings.TrimLeft(lines[i], " \t"))
-		if tab := strings.IndexByte(lines[i][:indent], '\t'); tab >= 0 {
-			m.Line, m.Column, m.Hint = i+1, tab+1, "indent with spaces, not tabs"
-			break
-		}
-		if i+1 == m.Line {
-			m.Column = indent + 1
-		}
-		if i > m.Line {
-			break
-		}
-	}
-	p.add(m)
 }
