@@ -1,0 +1,98 @@
+package learn
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// draft is a policy before it is written. Everything in it is sorted.
+type draft struct {
+	registries []registry
+	packages   []*packageLine
+	rules      []*rule
+	left       [kinds][]*leftLine
+	requests   int // that are covered
+}
+
+// sighting is a flow that is learned.
+type sighting struct {
+	key
+	*flow
+	verdict
+	// index is true when path was replaced by a pattern for its kin.
+	index bool
+}
+
+// draft sorts everything that was seen into what is learned and what is not.
+func (l *Learner) draft() (*draft, error) {
+	d := new(draft)
+	var seen []sighting
+	left := map[string]*leftLine{}
+	for k, f := range l.flows {
+		v := l.judge(k, f)
+		if v.learned {
+			seen = append(seen, sighting{key: k, flow: f, verdict: v})
+			d.requests += f.requests
+			continue
+		}
+		d.leave(left, k, f, v)
+	}
+	for _, lines := range d.left {
+		slices.SortFunc(lines, func(a, b *leftLine) int { return cmp.Compare(a.text, b.text) })
+	}
+	slices.SortFunc(seen, func(a, b sighting) int { return a.compare(b.key) })
+	rest, err := l.packages(d, seen)
+	if err != nil {
+		return nil, err
+	}
+	d.rules = l.rules(rest)
+	return d, nil
+}
+
+// compare orders keys by host, as a reader looks for them.
+func (k key) compare(o key) int {
+	return cmp.Or(k.endpoint.compare(o.endpoint), cmp.Compare(k.path, o.path), cmp.Compare(k.method, o.method))
+}
+
+func (e endpoint) compare(o endpoint) int {
+	return cmp.Or(cmp.Compare(e.host, o.host), cmp.Compare(e.scheme, o.scheme), cmp.Compare(e.port, o.port))
+}
+
+// networks returns the addresses of e that a rule must name.
+func (l *Learner) networks(e endpoint) []netip.Prefix {
+	var out []netip.Prefix
+	for addr := range l.addresses[e] {
+		out = append(out, netip.PrefixFrom(addr, addr.BitLen()))
+	}
+	if addr, err := netip.ParseAddr(e.host); err == nil && !isPublic(addr) {
+		out = append(out, netip.PrefixFrom(addr, addr.BitLen()))
+	}
+	return sortedNetworks(out)
+}
+
+func sortedNetworks(ps []netip.Prefix) []netip.Prefix {
+	slices.SortFunc(ps, netip.Prefix.Compare)
+	return slices.Compact(ps)
+}
+
+// leftLine is something that was seen and is not learned.
+type leftLine struct {
+	text     string
+	why      string
+	requests int
+}
+
+func (d *draft) leave(known map[string]*leftLine, k key, f *flow, v verdict) {
+	path, _ := mask(k.path)
+	text := strings.TrimSpace(k.method + " " + k.scheme + "://" + k.authority() + path)
+	line := known[text]
+	if line == nil {
+		line = &leftLine{text: text, why: v.why}
+		known[text] = line
+		d.left[v.kind] = append(d.left[v.kind], line)
+	}
+	line.why = min(line.why, v.why)
+	line.requests += max(f.requests, 1)
+}

@@ -1,0 +1,152 @@
+// Package learn writes a policy from the events of one run: what was read from
+// package registries as packages, everything else by host, method and path.
+//
+// It must never widen what it saw to a host or a directory that nobody asked
+// for, never learn what was denied, failed or smells of exfiltration, never let
+// a secret or a byte from the wire that YAML or a terminal would act on into
+// the policy, and never grow without bound. The same requests give the same
+// bytes, in whatever order they came.
+package learn
+
+import (
+	"net/netip"
+	"strings"
+	"sync"
+
+	"github.com/juliendoutre/proxaudit/enforce"
+	"github.com/juliendoutre/proxaudit/internal/ecosystem"
+)
+
+const (
+	// defaultMaxRequests is how many distinct requests are kept. A policy of more
+	// lines than that is read by nobody.
+	defaultMaxRequests = 100_000
+	// maxKeyBytes bounds the hosts and paths that are kept, in bytes.
+	maxKeyBytes = 64 << 20
+	// maxAddresses bounds the addresses that are kept, over all hosts.
+	maxAddresses = 10_000
+)
+
+// Options say what a Learner cannot see in events. The zero value is usable.
+type Options struct {
+	// Command is what was run, for the policy's first lines; secrets in it are
+	// masked.
+	Command []string
+	// Version is proxaudit's own.
+	Version string
+	// Registries are known to be ones, from the configuration of the run's
+	// clients. Those that no package was read from are left out.
+	Registries ecosystem.Registries
+	// OuterProxies are the addresses of proxies between this one and the world.
+	// That they were dialled says nothing about a host.
+	OuterProxies []netip.AddrPort
+	// MaxRequests is how many distinct requests are kept, 100,000 when 0.
+	MaxRequests int
+}
+
+// Learner collects events and writes a policy. It is an enforce.Recorder, and
+// safe for concurrent use. Its memory is bounded by the number of distinct
+// requests, not by the number of events.
+type Learner struct {
+	options Options
+	lists   *lists
+
+	mu        sync.Mutex
+	flows     map[key]*flow
+	addresses map[endpoint]map[netip.Addr]struct{}
+	keyBytes  int
+	addrCount int
+	overflow  bool
+}
+
+// New returns a Learner that has seen nothing.
+func New(o Options) *Learner {
+	if o.MaxRequests <= 0 {
+		o.MaxRequests = defaultMaxRequests
+	}
+	return &Learner{
+		options:   o,
+		lists:     newLists(),
+		flows:     make(map[key]*flow),
+		addresses: make(map[endpoint]map[netip.Addr]struct{}),
+	}
+}
+
+// Record takes ev into account. It always returns nil: what is too much to keep
+// is reported by WritePolicy, and must not stop a run that blocks nothing.
+//
+// An event that follows up on another one repeats its request, so events are
+// joined by what they are about, and their order does not matter.
+func (l *Learner) Record(ev enforce.Event) error {
+	k, ok := keyOf(&ev)
+	if !ok {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if f := l.flow(k); f != nil {
+		f.take(&ev)
+	}
+	l.address(k.endpoint, ev.Address)
+	return nil
+}
+
+// flow returns what is known of k, or nil when there is no room for more.
+func (l *Learner) flow(k key) *flow {
+	if f := l.flows[k]; f != nil {
+		return f
+	}
+	size := len(k.host) + len(k.path) + len(k.method)
+	if len(l.flows) >= l.options.MaxRequests || l.keyBytes+size > maxKeyBytes {
+		l.overflow = true
+		return nil
+	}
+	// The event's strings may be parts of larger ones.
+	k.host, k.path = strings.Clone(k.host), strings.Clone(k.path)
+	k.method, k.scheme = strings.Clone(k.method), strings.Clone(k.scheme)
+	f := new(flow)
+	l.flows[k] = f
+	l.keyBytes += size
+	return f
+}
+
+// address notes an address that was dialled, where a rule must name it.
+func (l *Learner) address(e endpoint, dialled string) {
+	addr, port := parseAddress(dialled)
+	if !addr.IsValid() || isPublic(addr) {
+		return
+	}
+	for _, p := range l.options.OuterProxies {
+		if p == netip.AddrPortFrom(addr, port) {
+			return
+		}
+	}
+	if _, seen := l.addresses[e][addr]; seen {
+		return
+	}
+	if l.addrCount >= maxAddresses {
+		l.overflow = true
+		return
+	}
+	if l.addresses[e] == nil {
+		e.host, e.scheme = strings.Clone(e.host), strings.Clone(e.scheme)
+		l.addresses[e] = make(map[netip.Addr]struct{})
+	}
+	l.addresses[e][addr] = struct{}{}
+	l.addrCount++
+}
+
+// parseAddress reads "ip:port" or "ip". The address is invalid when it is
+// neither.
+func parseAddress(s string) (netip.Addr, uint16) {
+	if ap, err := netip.ParseAddrPort(s); err == nil {
+		return ap.Addr().Unmap().WithZone(""), ap.Port()
+	}
+	addr, _ := netip.ParseAddr(s)
+	if !addr.IsValid() {
+		return addr, 0
+	}
+	return addr.Unmap().WithZone(""), 0
+}
+
+var _ enforce.Recorder = (*Learner)(nil)

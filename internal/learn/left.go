@@ -1,0 +1,46 @@
+package learn
+
+// about says, for each kind of what is not learned, what it is and what to do.
+var about = [kinds][2]string{
+	kindMetadata: {"Cloud metadata services, which hand out credentials",
+		"find out what asked; only a rule whose networks name the very address opens one"},
+	kindExfiltration: {"Services that take in whatever is sent to them",
+		"find out what asked before you run it again"},
+	kindDNS: {"DNS over HTTPS or TLS, by which names are looked up that no policy sees",
+		"turn it off in the client"},
+	kindDenied: {"Denied during the run",
+		"add a rule by hand where the request is right"},
+	kindFailed: {"Failed, so nothing shows that the build needs them",
+		"learn again when they work, or add a rule by hand"},
+	kindUDP: {"UDP",
+		"have the client use TCP: QUIC falls back by itself"},
+	kindOdd: {"Requests that no rule can name",
+		"find out what sends them"},
+}
+
+// maxLeft bounds what is listed of each kind.
+const maxLeft = 50
+
+// left lists what was not learned, as comments.
+func (p *printer) left(d *draft) {
+	first := true
+	for kind, lines := range d.left {
+		if len(lines) == 0 {
+			continue
+		}
+		if first {
+			p.linef("")
+			p.linef("# Not learned:")
+			first = false
+		}
+		p.linef("#")
+		p.linef("# %s: %s.", about[kind][0], about[kind][1])
+		for i, line := range lines {
+			if i == maxLeft {
+				p.linef("#   and %d more", len(lines)-i)
+				break
+			}
+			p.linef("#   %s  (%s: %s)", shorten(plain(line.text)), count(line.requests, "request"), shorten(plain(line.why)))
+		}
+	}
+}

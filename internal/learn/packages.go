@@ -1,0 +1,153 @@
+package learn
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/juliendoutre/proxaudit/internal/ecosystem"
+)
+
+// registry is one base URL under `registries:`.
+type registry struct {
+	typ, url string
+	packages int // distinct packages, whatever their version
+	of       int // distinct packages of its type, over all registries
+}
+
+// packageLine is one `pkg:` rule.
+type packageLine struct {
+	purl     string
+	requests int
+	example  string // the least of its requests
+	reviews  []string
+	networks []netip.Prefix
+}
+
+// packages finds the registries, fills in what was read from them and returns
+// the rest of seen.
+func (l *Learner) packages(d *draft, seen []sighting) ([]sighting, error) {
+	recognizer, err := l.recognizer(seen)
+	if err != nil {
+		return nil, err
+	}
+	lines := map[string]*packageLine{}
+	networks := map[string][]netip.Prefix{} // by name: index and files may differ
+	names := map[[2]string]map[string]bool{}
+	var rest []sighting
+	for _, s := range seen {
+		q := s.query(s.flow)
+		purl, url := recognizer.Identify(q)
+		if url == "" || s.gone || s.method == passthrough {
+			if pattern := recognizer.Index(q); pattern != "" && !s.gone {
+				s.path, s.index = pattern, true
+			}
+			rest = append(rest, s)
+			continue
+		}
+		line := lines[purl]
+		if line == nil {
+			line = &packageLine{purl: purl}
+			lines[purl] = line
+		}
+		line.add(s)
+		name := nameOf(purl)
+		networks[name] = append(networks[name], l.networks(s.endpoint)...)
+		at := [2]string{typeOf(purl), url}
+		if names[at] == nil {
+			names[at] = map[string]bool{}
+		}
+		names[at][name] = true
+	}
+	dropVersionless(lines)
+	for _, purl := range slices.Sorted(maps.Keys(lines)) {
+		line := lines[purl]
+		line.networks = sortedNetworks(networks[nameOf(purl)])
+		if nameOf(purl) == purl {
+			line.reviews = addReview(line.reviews, "no version was read, so any may be")
+		}
+		d.packages = append(d.packages, line)
+	}
+	d.registries = registries(names)
+	return rest, nil
+}
+
+func (p *packageLine) add(s sighting) {
+	p.requests += s.requests
+	path, _ := mask(s.path)
+	if example := s.method + " " + path; p.example == "" || example < p.example {
+		p.example = example
+	}
+	p.reviews = addReview(p.reviews, s.review)
+}
+
+func addReview(reviews []string, review string) []string {
+	if review == "" || slices.Contains(reviews, review) {
+		return reviews
+	}
+	reviews = append(reviews, review)
+	slices.Sort(reviews)
+	return reviews
+}
+
+// dropVersionless removes a package of which versions were read: their rules
+// cover its metadata, and a rule without a version would cover every version.
+func dropVersionless(lines map[string]*packageLine) {
+	versioned := map[string]bool{}
+	for purl := range lines {
+		if name := nameOf(purl); name != purl {
+			versioned[name] = true
+		}
+	}
+	maps.DeleteFunc(lines, func(purl string, _ *packageLine) bool { return versioned[purl] })
+}
+
+// nameOf cuts version and qualifiers off a canonical purl.
+func nameOf(purl string) string {
+	if i := strings.IndexAny(purl, "@?"); i >= 0 {
+		return purl[:i]
+	}
+	return purl
+}
+
+func typeOf(purl string) string {
+	typ, _, _ := strings.Cut(strings.TrimPrefix(purl, "pkg:"), "/")
+	return typ
+}
+
+func registries(names map[[2]string]map[string]bool) []registry {
+	all := map[string]map[string]bool{}
+	for at, set := range names {
+		if all[at[0]] == nil {
+			all[at[0]] = map[string]bool{}
+		}
+		maps.Copy(all[at[0]], set)
+	}
+	var out []registry
+	for at, set := range names {
+		out = append(out, registry{typ: at[0], url: at[1], packages: len(set), of: len(all[at[0]])})
+	}
+	slices.SortFunc(out, func(a, b registry) int {
+		return cmp.Or(cmp.Compare(a.typ, b.typ), cmp.Compare(a.url, b.url))
+	})
+	return out
+}
+
+// recognizer knows the registries that the options name and those that seen
+// shows.
+func (l *Learner) recognizer(seen []sighting) (*ecosystem.Recognizer, error) {
+	known, err := ecosystem.New(l.options.Registries)
+	if err != nil {
+		return nil, err
+	}
+	all := ecosystem.Registries{}
+	for typ, urls := range l.options.Registries {
+		all[typ] = slices.Clone(urls)
+	}
+	for _, s := range sources(known, seen) {
+		all[s.typ] = append(all[s.typ], s.scheme+"://"+s.authority()+s.base)
+	}
+	return ecosystem.New(all)
+}

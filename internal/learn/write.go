@@ -1,0 +1,200 @@
+package learn
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/juliendoutre/proxaudit/enforce"
+	"github.com/juliendoutre/proxaudit/policy"
+)
+
+// WritePolicy writes what was learned as a YAML policy that enforce takes as it
+// stands. Nothing is written when it returns an error that is not w's own: more
+// was seen than a policy can list, or Options.Registries names no registry.
+func (l *Learner) WritePolicy(w io.Writer) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.overflow {
+		return l.tooMuch()
+	}
+	d, err := l.draft()
+	if err != nil {
+		return fmt.Errorf("learning a policy: %w", err)
+	}
+	var p printer
+	p.head(&l.options, d)
+	p.registries(d.registries)
+	p.allow(d)
+	p.left(d)
+	if p.Len() > maxPolicy {
+		return l.tooMuch()
+	}
+	_, err = w.Write(p.Bytes())
+	return err
+}
+
+// printer writes YAML. Every text in it goes through scalar or plain.
+type printer struct{ bytes.Buffer }
+
+func (p *printer) linef(format string, args ...any) {
+	fmt.Fprintf(p, format, args...)
+	p.WriteByte('\n')
+}
+
+func (p *printer) head(o *Options, d *draft) {
+	p.linef("# Learned by %s from one run of:", strings.TrimSpace("proxaudit "+plain(o.Version)))
+	p.linef("#   %s", shorten(plain(enforce.RedactText(commandLine(o.Command)))))
+	left := 0
+	for _, lines := range d.left {
+		for _, line := range lines {
+			left += line.requests
+		}
+	}
+	p.linef("# %s covered, %d left out%s.", count(d.requests, "request"), left, ending(left > 0, " (see the end)"))
+	p.linef("# It says what that run did, not that it was right: review it, then enforce it.")
+	p.linef("version: 1")
+	p.linef("default: deny")
+}
+
+func ending(when bool, s string) string {
+	if when {
+		return s
+	}
+	return ""
+}
+
+// commandLine joins arguments, quoting those that a shell would take apart.
+func commandLine(argv []string) string {
+	if len(argv) == 0 {
+		return "(not recorded)"
+	}
+	var b strings.Builder
+	for i, arg := range argv {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		if arg == "" || strings.ContainsAny(arg, " \t\n\"'`$\\|&;<>()*?[]#~") {
+			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+		}
+		b.WriteString(arg)
+	}
+	return b.String()
+}
+
+func (p *printer) registries(rs []registry) {
+	if len(rs) == 0 {
+		return
+	}
+	p.linef("registries:")
+	for i, r := range rs {
+		alone := (i == 0 || rs[i-1].typ != r.typ) && (i+1 == len(rs) || rs[i+1].typ != r.typ)
+		note := count(r.packages, "package")
+		if alone {
+			p.linef("  %s: %s  # %s", r.typ, scalar(r.url), note)
+			continue
+		}
+		if i == 0 || rs[i-1].typ != r.typ {
+			p.linef("  %s:", r.typ)
+		}
+		// A rule for a package holds at every registry of its kind: one that few
+		// packages came from may have no business being there.
+		if r.packages*2 < r.of {
+			note += fmt.Sprintf(" of %d; review: does it belong here?", r.of)
+		}
+		p.linef("    - %s  # %s", scalar(r.url), note)
+	}
+}
+
+func (p *printer) allow(d *draft) {
+	if len(d.packages)+len(d.rules) == 0 {
+		p.linef("allow: []")
+		return
+	}
+	p.linef("allow:")
+	if len(d.packages) > 0 {
+		p.linef("  # Packages, to be read from the registries above and nowhere else.")
+	}
+	for _, line := range d.packages {
+		p.packageLine(line)
+	}
+	for i, r := range d.rules {
+		if i > 0 || len(d.packages) > 0 {
+			p.WriteByte('\n')
+		}
+		p.rule(r)
+	}
+}
+
+func (p *printer) packageLine(line *packageLine) {
+	note := evidence(line.requests, "e.g. "+line.example, line.reviews)
+	if len(line.networks) == 0 {
+		p.linef("  - %s  # %s", scalar(line.purl), note)
+		return
+	}
+	p.linef("  - package: %s  # %s", scalar(line.purl), note)
+	p.networks(line.networks)
+}
+
+func (p *printer) rule(r *rule) {
+	p.linef("  - host: %s  # %s", scalar(r.host), evidence(r.requests, "", r.reviews))
+	if len(r.methods) > 0 {
+		p.linef("    methods: [%s]", strings.Join(each(r.methods, scalar), ", "))
+	}
+	if len(r.paths) > 0 {
+		p.linef("    paths:")
+	}
+	for _, line := range r.paths {
+		note := ""
+		if line.requests > 1 || len(line.reviews) > 0 || line.note != "" {
+			note = "  # " + evidence(line.requests, line.note, line.reviews)
+		}
+		p.linef("      - %s%s", scalar(line.pattern), note)
+	}
+	if r.port != policy.DefaultPort(r.scheme) {
+		p.linef("    ports: [%d]", r.port)
+	}
+	if r.scheme != "https" {
+		p.linef("    schemes: [%s]", r.scheme)
+	}
+	p.networks(r.networks)
+	if r.passthrough {
+		p.linef("    tls: passthrough")
+	}
+}
+
+func (p *printer) networks(ns []netip.Prefix) {
+	if len(ns) > 0 {
+		p.linef("    networks: [%s]", strings.Join(each(ns, func(n netip.Prefix) string { return scalar(n.String()) }), ", "))
+	}
+}
+
+// evidence is the comment behind a line: why it is there, and what to look at.
+func evidence(requests int, more string, reviews []string) string {
+	note := count(requests, "request")
+	if more != "" {
+		note += ", " + shorten(plain(more))
+	}
+	for _, r := range reviews {
+		note += "; review: " + plain(r)
+	}
+	return note
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
+}
+
+func each[T any](in []T, f func(T) string) []string {
+	out := make([]string, len(in))
+	for i, v := range in {
+		out[i] = f(v)
+	}
+	return out
+}
