@@ -17,12 +17,15 @@ type question struct {
 	overrides override
 }
 
-// overridden returns what the request's headers may replace.
+// overridden returns what the request's headers may replace. Raw TCP has none.
 func (q *question) overridden() override {
 	if q.overrides == 0 {
 		q.overrides = overridesKnown
 		for name := range q.Header {
 			q.overrides |= overrides(name)
+		}
+		if q.scheme == schemeTCP {
+			q.overrides = overridesKnown
 		}
 	}
 	return q.overrides &^ overridesKnown
@@ -76,7 +79,7 @@ func (p *Policy) Decide(_ context.Context, r *policy.Request) (policy.Decision, 
 	p.index.matchPackage(&q, &hits)
 	for _, a := range []policy.Action{policy.Deny, policy.Allow, policy.Log} {
 		hit := &hits[a]
-		if hit.first == nil || a != policy.Deny && q.scheme != schemeTCP && q.overridden() != 0 {
+		if hit.first == nil || a != policy.Deny && q.overridden() != 0 {
 			continue
 		}
 		return policy.Decision{Action: a, Rule: hit.first.name, Reason: hit.first.reason, Networks: hit.networks}, nil
@@ -124,8 +127,8 @@ func (g *group) match(q *question, hits *found) {
 	}
 	for f := range forms {
 		ps := &g.byForm[f]
-		if ps.list == nil && ps.tree == nil {
-			continue
+		if ps.list == nil && ps.tree == nil || f >= often && !strings.Contains(q.Path, "%25") {
+			continue // nothing to compare, or nothing that one round does not undo
 		}
 		path := respell(q.Path, f)
 		ps.visit(path, func(e *entry) {

@@ -83,8 +83,9 @@ func (g *group) add(r *rule) {
 	for _, pat := range r.paths {
 		g.entries[exact] = append(g.entries[exact], entry{r, pat})
 		if deny {
-			loose, f := pat.loose()
-			g.entries[f] = append(g.entries[f], entry{r, loose})
+			for f, loose := range pat.loose() {
+				g.entries[f] = append(g.entries[f], entry{r, loose})
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package allowlist
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -10,31 +11,38 @@ import (
 type form uint8
 
 const (
-	exact   form = iota // as in policy.Request
-	decoded             // unescaped, repeated and trailing slashes removed
-	bare                // decoded, and without the parameters of segments
+	exact     form = iota // as in policy.Request
+	once                  // unescaped, repeated and trailing slashes removed
+	onceBare              // and without the parameters of segments
+	often                 // as once, but unescaped until nothing changes
+	oftenBare             // as onceBare, but unescaped until nothing changes
 	forms
 )
+
+// rounds is how often the form is unescaped at most; policy.CanonicalPath looks
+// through as many.
+func (f form) rounds() int {
+	if f >= often {
+		return 3
+	}
+	return 1
+}
 
 // respell returns path in form f.
 func respell(path string, f form) string {
 	if f == exact {
 		return path
 	}
-	path = unescape(path)
-	if f == bare {
+	path = unescape(path, f.rounds())
+	if f == onceBare || f == oftenBare {
 		path = cutParameters(path)
 	}
-	for strings.Contains(path, "//") {
-		path = collapse(path)
-	}
-	return strings.TrimSuffix(path, "/")
+	return strings.TrimSuffix(collapse(path), "/")
 }
 
-// unescape undoes percent-encoding until nothing changes, three times at most,
-// as policy.CanonicalPath looks through it. Broken escapes stay.
-func unescape(path string) string {
-	for range 3 {
+// unescape undoes percent-encoding. Broken escapes stay.
+func unescape(path string, rounds int) string {
+	for range rounds {
 		plain := unescapeOnce(path)
 		if plain == path {
 			break
@@ -75,38 +83,34 @@ func cutParameters(path string) string {
 	return strings.Join(segments, "/")
 }
 
+// collapse makes one slash of several.
 func collapse(path string) string {
-	return strings.ReplaceAll(path, "//", "/")
+	for strings.Contains(path, "//") {
+		path = strings.ReplaceAll(path, "//", "/")
+	}
+	return path
 }
 
-// loose returns the form in which the pattern of a deny rule is compared besides
-// exactly, and the pattern in that form. A pattern that names parameters is
+// loose returns the forms in which the pattern of a deny rule is compared
+// besides exactly, and the pattern in each. A pattern that names parameters is
 // compared with paths that keep theirs.
-func (pat *pattern) loose() (pattern, form) {
-	out := pattern{prefix: respellLiteral(pat.prefix)}
-	f := bare
-	if strings.Contains(out.prefix, ";") {
-		f = decoded
-	}
-	for _, p := range pat.parts {
-		p.literal = respellLiteral(p.literal)
-		if strings.Contains(p.literal, ";") {
-			f = decoded
+func (pat *pattern) loose() map[form]pattern {
+	out := map[form]pattern{}
+	for _, f := range []form{once, often} {
+		loose := pattern{prefix: collapse(unescape(pat.prefix, f.rounds()))}
+		last := &loose.prefix
+		parameters := strings.Contains(loose.prefix, ";")
+		loose.parts = slices.Clone(pat.parts)
+		for i := range loose.parts {
+			last = &loose.parts[i].literal
+			*last = collapse(unescape(*last, f.rounds()))
+			parameters = parameters || strings.Contains(*last, ";")
 		}
-		out.parts = append(out.parts, p)
+		*last = strings.TrimSuffix(*last, "/")
+		if !parameters {
+			f++ // the bare form
+		}
+		out[f] = loose
 	}
-	last := &out.prefix
-	if n := len(out.parts); n > 0 {
-		last = &out.parts[n-1].literal
-	}
-	*last = strings.TrimSuffix(*last, "/")
-	return out, f
-}
-
-func respellLiteral(s string) string {
-	s = unescape(s)
-	for strings.Contains(s, "//") {
-		s = collapse(s)
-	}
-	return s
+	return out
 }
