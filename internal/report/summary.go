@@ -62,11 +62,35 @@ func (t *tally) add(name string) {
 	t.count[name]++
 }
 
-func (t *tally) size() string {
+// say counts n of t's names, and says where that is not all.
+func (t *tally) say(n int, noun string) string {
 	if t.lost {
-		return fmt.Sprintf("more than %d", len(t.count))
+		return "more than " + count(n, noun)
 	}
-	return fmt.Sprint(len(t.count))
+	return count(n, noun)
+}
+
+// byCount lists the names, the most frequent first.
+func (t *tally) byCount() []string {
+	names := slices.SortedFunc(maps.Keys(t.count), func(x, y string) int {
+		return cmp.Or(cmp.Compare(t.count[y], t.count[x]), cmp.Compare(x, y))
+	})
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%6d  %s", t.count[name], name)
+	}
+	return names
+}
+
+// packages lists purls, without those whose versions are listed: metadata is
+// read before a version is.
+func (t *tally) packages() []string {
+	versioned := map[string]bool{}
+	for purl := range t.count {
+		if name, _, ok := strings.Cut(purl[strings.LastIndexByte(purl, '/')+1:], "@"); ok {
+			versioned[purl[:strings.LastIndexByte(purl, '/')+1]+name] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(t.count)), func(purl string) bool { return versioned[purl] })
 }
 
 // finding is one thing to tell, however often it happened.
@@ -140,22 +164,23 @@ func (s *Summary) WriteTo(w io.Writer) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var b strings.Builder
-	s.head(&b)
-	s.list(&b, "hosts", s.hosts, true)
-	s.list(&b, "packages", s.packages, false)
+	packages := s.packages.packages()
+	s.head(&b, len(packages))
 	verb := "denied"
 	if s.Mode != enforce.Enforce {
 		verb = "would be denied"
 	}
 	s.findings(&b, verb, s.denials)
 	s.findings(&b, "to review", s.logged)
+	list(&b, "hosts", s.hosts.byCount())
+	list(&b, "packages", packages)
 	n, err := io.WriteString(w, b.String())
 	return int64(n), err
 }
 
-func (s *Summary) head(b *strings.Builder) {
+func (s *Summary) head(b *strings.Builder, packages int) {
 	fmt.Fprintf(b, "proxaudit: %s: %s, %s, %s", s.Mode, count(s.requests, "request"),
-		plural(s.hosts.size(), "host"), plural(s.packages.size(), "package"))
+		s.hosts.say(len(s.hosts.count), "host"), s.packages.say(packages, "package"))
 	if s.failures > 0 {
 		fmt.Fprintf(b, ", %d failed", s.failures)
 	}
@@ -165,24 +190,15 @@ func (s *Summary) head(b *strings.Builder) {
 	}
 }
 
-// list prints the names of t: the most frequent first where counts are shown.
-func (s *Summary) list(b *strings.Builder, title string, t tally, counts bool) {
-	if len(t.count) == 0 {
+func list(b *strings.Builder, title string, lines []string) {
+	if len(lines) == 0 {
 		return
 	}
-	names := slices.Sorted(maps.Keys(t.count))
-	if counts {
-		slices.SortStableFunc(names, func(x, y string) int { return cmp.Compare(t.count[y], t.count[x]) })
-	}
 	fmt.Fprintf(b, "  %s:\n", title)
-	for _, name := range names[:min(len(names), maxShown)] {
-		if counts {
-			fmt.Fprintf(b, "    %6d  %s\n", t.count[name], enforce.Printable(name))
-		} else {
-			fmt.Fprintf(b, "    %s\n", enforce.Printable(name))
-		}
+	for _, line := range lines[:min(len(lines), maxShown)] {
+		fmt.Fprintf(b, "    %s\n", enforce.Printable(line))
 	}
-	if more := len(names) - maxShown; more > 0 {
+	if more := len(lines) - maxShown; more > 0 {
 		fmt.Fprintf(b, "    and %d more; -output FILE keeps them all\n", more)
 	}
 }
@@ -219,11 +235,9 @@ func field(b *strings.Builder, name, value string) {
 	}
 }
 
-func count(n int, noun string) string { return plural(fmt.Sprint(n), noun) }
-
-func plural(n, noun string) string {
-	if n == "1" {
-		return n + " " + noun
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
 	}
-	return n + " " + noun + "s"
+	return fmt.Sprintf("%d %ss", n, noun)
 }
