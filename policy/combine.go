@@ -15,9 +15,6 @@ import (
 // others permit counts too, since the order of rules never matters. An action
 // that is none of the three is a denial.
 func Combine(ps ...Policy) Policy {
-	if len(ps) == 1 {
-		return ps[0]
-	}
 	return combined(append([]Policy(nil), ps...))
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Mistake is one thing wrong with a policy file, and how to mend it.
@@ -53,7 +54,7 @@ func (ms Mistakes) Unwrap() []error {
 const maxMistakes = 1000
 
 func (p *parser) add(m Mistake) {
-	m.File = p.file
+	m.File, m.Message, m.Hint = p.file, printable(m.Message), printable(m.Hint)
 	switch {
 	case len(p.mistakes) < maxMistakes:
 		p.mistakes = append(p.mistakes, m)
@@ -78,3 +79,26 @@ func quoted(s string) string {
 	}
 	return fmt.Sprintf("%q", s)
 }
+
+// printable keeps what a file holds from acting on a terminal, and from filling
+// it.
+func printable(s string) string {
+	const most = 400
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most]) + "…"
+	}
+	if !strings.ContainsFunc(s, isUnprintable) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if isUnprintable(r) {
+			fmt.Fprintf(&b, "%U", r)
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+func isUnprintable(r rune) bool { return !unicode.IsPrint(r) }

@@ -39,6 +39,7 @@ func TestMistakes(t *testing.T) {
 		{"empty rule", v("allow: [{}]"), "policy.yaml:2:9: an empty rule would match everything\n  hint: name a host or a package"},
 		{"no host", v("allow:\n  - methods: [GET]"), "policy.yaml:3:5: a rule needs a host or a package\n  hint: add host: build.example.org, or what is meant"},
 		{"no host under deny", v("deny: [{methods: [PUT]}]"), "policy.yaml:2:8: a rule needs a host or a package\n  hint: add host: build.example.org, or what is meant"},
+		{"escape in a rule", v(`allow: ["\e[2J::stop-commands::\n"]`), "policy.yaml:2:9: \"\\x1b[2J::stop-commands::\\n\" is not a rule\n  hint: write a URL such as https://build.example.org/tools/**, or host: U+001B[2J::stop-commands::U+000A"},
 		{"null rule", v("allow: [~]"), "policy.yaml:2:9: a rule must be text, not nothing"},
 		{"list as a rule", v("allow: [[]]"), "policy.yaml:2:9: a rule must be text, not a list"},
 		{"unknown key in a rule", v("allow:\n  - host: ok.test\n    method: [GET]"), "policy.yaml:4:5: unknown key \"method\" in a rule\n  hint: did you mean methods?"},
