@@ -16,6 +16,7 @@ type options struct {
 	learned    string // -o
 	isolation  string
 	port       uint
+	anyPort    bool // -port 0 was given
 	server     bool
 	caCert     string
 	caKey      string
@@ -26,6 +27,9 @@ type options struct {
 	verbose    bool
 	command    []string
 }
+
+// serverPort is where -server listens when no port is named, as it always did.
+const serverPort = 8000
 
 // list is a flag that may be given several times.
 type list []string
@@ -63,6 +67,10 @@ func parse(verb string, args []string) (*options, error) {
 		return nil, fail(fmt.Sprintf("proxaudit help %s lists the flags; a command's own flags go behind \"--\"", verb), err)
 	}
 	o.command = f.Args()
+	f.Visit(func(given *flag.Flag) { o.anyPort = o.anyPort || given.Name == "port" && o.port == 0 })
+	if o.server && o.port == 0 && !o.anyPort {
+		o.port = serverPort
+	}
 	return o, o.check(verb)
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/cgi"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -35,6 +36,19 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// gitServer serves the repositories below the script's folder "git", to read
+// and to push to, by git's own program.
+func gitServer(env *testscript.Env) http.Handler {
+	git, err := exec.LookPath("git")
+	if err != nil {
+		return http.NotFoundHandler()
+	}
+	return &cgi.Handler{
+		Path: git, Args: []string{"http-backend"}, Root: "/git",
+		Env: []string{"GIT_PROJECT_ROOT=" + filepath.Join(env.WorkDir, "git"), "GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER=tester"},
+	}
+}
+
 // setup starts the origin server of one script. $HTTPS and $HTTP are its URLs,
 // $BUSY is a port in use; what reached the origin is appended to the file
 // "received" in the script's folder.
@@ -49,7 +63,10 @@ func setup(env *testscript.Env) error {
 		_, _ = io.Copy(io.Discard, r.Body)
 		_, _ = io.WriteString(w, "hello from the origin\n")
 	})
-	plain, secure := httptest.NewServer(h), httptest.NewTLSServer(h)
+	mux := http.NewServeMux()
+	mux.Handle("/", h)
+	mux.Handle("/git/", gitServer(env))
+	plain, secure := httptest.NewServer(mux), httptest.NewTLSServer(mux)
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err

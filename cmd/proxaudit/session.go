@@ -22,9 +22,6 @@ import (
 	"github.com/juliendoutre/proxaudit/internal/report"
 )
 
-// serverPort is where -server listens when no port is named, as it always did.
-const serverPort = 8000
-
 // prepare puts everything in place that the command must not start without.
 func (s *session) prepare() error {
 	var err error
@@ -73,13 +70,9 @@ func (s *session) authority() (*ca.Authority, error) {
 
 // isolate makes the confinement that -isolation names.
 func (s *session) isolate() (isolate.Jail, error) {
-	port := s.port
-	if s.server && port == 0 {
-		port = serverPort
-	}
 	switch s.isolation {
 	case "auto", "env":
-		return isolate.Env(isolate.EnvOptions{ListenAddr: net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port)))})
+		return isolate.Env(isolate.EnvOptions{ListenAddr: net.JoinHostPort("127.0.0.1", strconv.Itoa(int(s.port)))})
 	default:
 		return nil, fail("-isolation takes auto or env", fmt.Errorf("unknown isolation %q", s.isolation))
 	}
