@@ -50,6 +50,8 @@ type Options struct {
 type Learner struct {
 	options Options
 	lists   *lists
+	// maxPolicy is the constant, but for a test.
+	maxPolicy int
 
 	mu        sync.Mutex
 	flows     map[key]*flow
@@ -67,6 +69,7 @@ func New(o Options) *Learner {
 	return &Learner{
 		options:   o,
 		lists:     newLists(),
+		maxPolicy: maxPolicy,
 		flows:     make(map[key]*flow),
 		addresses: make(map[endpoint]map[netip.Addr]struct{}),
 	}

@@ -66,10 +66,9 @@ func TestTooLongPaths(t *testing.T) {
 // read back.
 func TestPolicyTooLarge(t *testing.T) {
 	l := New(Options{})
-	ev := request("GET", "https://long.example.org/")
-	for i := range 11 {
-		ev.Path = fmt.Sprintf("/%d/%s", i, strings.Repeat("x", 1<<20))
-		_ = l.Record(ev)
+	l.maxPolicy = 1000
+	for i := range 40 {
+		_ = l.Record(request("GET", fmt.Sprintf("https://long.example.org/a/rather/long/path/%d", i)))
 	}
 	if err := l.WritePolicy(io.Discard); err == nil {
 		t.Fatal("no error")

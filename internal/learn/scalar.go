@@ -6,8 +6,8 @@ import (
 )
 
 // scalar returns s as a YAML 1.2 scalar that reads back as exactly the string s:
-// plain where that is beyond doubt, else in double quotes. It fits block and
-// flow collections alike.
+// plain where that is beyond doubt, else in double quotes. It is for block
+// collections; in brackets, only methods and what is quoted may stand.
 func scalar(s string) string {
 	if isPlainScalar(s) {
 		return s

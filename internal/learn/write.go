@@ -30,7 +30,7 @@ func (l *Learner) WritePolicy(w io.Writer) error {
 	p.registries(d.registries)
 	p.allow(d)
 	p.left(d)
-	if p.Len() > maxPolicy {
+	if p.Len() > l.maxPolicy {
 		return l.tooMuch()
 	}
 	_, err = w.Write(p.Bytes())
