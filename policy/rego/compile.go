@@ -56,6 +56,7 @@ func compile(ctx context.Context, src *source, o Options) (*Policy, error) {
 		entry:    entry,
 		names:    names,
 		fields:   usedFields(compiler.Modules),
+		timeout:  Timeout,
 	}, nil
 }
 

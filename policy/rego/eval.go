@@ -22,7 +22,7 @@ func (p *Policy) eval(ctx context.Context, input ast.Value) (ast.Value, string, 
 		return nil, "", fmt.Errorf("decide: %w", err)
 	}
 	cancel := topdown.NewCancel()
-	timer := time.AfterFunc(Timeout, cancel.Cancel)
+	timer := time.AfterFunc(p.timeout, cancel.Cancel)
 	defer timer.Stop()
 	stop := context.AfterFunc(ctx, cancel.Cancel)
 	defer stop()

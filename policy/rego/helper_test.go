@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/juliendoutre/proxaudit/policy"
 )
@@ -31,13 +32,15 @@ func gate(t testing.TB, source string) string {
 	return filepath.Join(folder(t, map[string]string{"gate.rego": source}), "gate.rego")
 }
 
-// load loads one module, which must succeed. The package clause is added.
+// load loads one module, which must succeed. The package clause is added. A
+// decision gets all the time a busy machine may need.
 func load(t testing.TB, rules string) *Policy {
 	t.Helper()
 	p, err := Load(context.Background(), gate(t, "package proxaudit\n"+rules))
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.timeout = time.Minute
 	return p
 }
 

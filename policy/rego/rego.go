@@ -60,6 +60,7 @@ type Policy struct {
 	names    names
 	fields   []field
 	hash     string
+	timeout  time.Duration // Timeout, but for a test
 }
 
 // Load reads a policy from a .rego file, a folder or an OPA bundle (.tar.gz,
@@ -97,8 +98,8 @@ func (o Options) Load(ctx context.Context, path string) (*Policy, error) {
 // relative to the folder and sorted by name.
 func (p *Policy) Hash() string { return p.hash }
 
-// Decide implements policy.Policy. It returns within Timeout of being called,
-// or when ctx ends. The decision's Rule is the one the policy names, else the
+// Decide implements policy.Policy. The evaluation is stopped after Timeout, or
+// when ctx ends. The decision's Rule is the one the policy names, else the
 // title in the METADATA of the rule that answered, else its file and line.
 func (p *Policy) Decide(ctx context.Context, r *policy.Request) (policy.Decision, error) {
 	input, err := buildInput(p.fields, r)
