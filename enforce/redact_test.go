@@ -44,6 +44,7 @@ func TestRedactURL(t *testing.T) {
 		"password":              {"https://user:hunter2@ok.test/", "https://user:REDACTED@ok.test/"},
 		"password, empty user":  {"https://:hunter2@ok.test/", "https://:REDACTED@ok.test/"},
 		"token as user":         {"https://" + github + "@ok.test/", "https://REDACTED@ok.test/"},
+		"short token as user":   {"https://" + slack + ":x@ok.test/", "https://REDACTED:REDACTED@ok.test/"},
 		"token, empty password": {"https://s3cr3t:@ok.test/", "https://REDACTED:@ok.test/"},
 		"old token as user":     {"https://" + hex64[:40] + ":x-oauth-basic@ok.test/", "https://REDACTED:REDACTED@ok.test/"},
 		"at sign in it":         {"https://user:p@ss@ok.test/", "https://user:REDACTED@ok.test/"},
@@ -113,6 +114,33 @@ func TestRedactURL(t *testing.T) {
 	}
 }
 
+// One of each kind, tail and all, written down apart from the table that finds
+// them. What only begins alike stays.
+func TestEveryKindOfToken(t *testing.T) {
+	alnum := strings.Repeat("aB3d", 20)
+	for prefix, tail := range map[string]int{
+		"ghp_": 36, "gho_": 36, "ghu_": 36, "ghs_": 36, "ghr_": 36, "github_pat_": 22,
+		"glpat-": 20, "gldt-": 20, "glrt-": 20, "glptt-": 40, "glcbt-": 20, "glsoat-": 20, "glft-": 20,
+		"npm_": 36, "pypi-AgE": 50, "rubygems_": 48, "cio": 32, "oy2": 43, "dckr_pat_": 27, "dckr_oat_": 27,
+		"AKCp": 69, "cmVmdGtuO": 55, "AKIA": 16, "ASIA": 16, "AIza": 35, "GOCSPX-": 28, "ya29.": 60,
+		"xoxb-": 40, "xoxp-": 40, "xoxa-": 40, "xoxr-": 40, "xoxs-": 40, "xoxe-": 40, "xoxe.": 40, "xapp-": 40,
+		"sk_live_": 24, "sk_test_": 24, "rk_live_": 24, "sk-ant-": 40, "sk-proj-": 40, "sk-": 48,
+		"hf_": 34, "hvs.": 24, "hvb.": 24, "dop_v1_": 64, "doo_v1_": 64, "SG.": 22, "dapi": 32,
+		"ATATT3": 60, "ATCTT3": 60, "pul-": 40, "sntrys_": 60, "glsa_": 32, "AGE-SECRET-KEY-1": 58,
+	} {
+		secret := prefix + alnum[:tail]
+		if got := RedactURL("/a/" + secret + "/b"); got != "/a/REDACTED/b" {
+			t.Errorf("%s…: %s", prefix, got)
+		}
+		if got := RedactText("no " + secret + ", sorry"); got != "no REDACTED, sorry" {
+			t.Errorf("%s…: %s", prefix, got)
+		}
+		if word := "/a/" + prefix + "ab/b"; RedactURL(word) != word {
+			t.Errorf("%s was taken for a token", word)
+		}
+	}
+}
+
 func TestRedactText(t *testing.T) {
 	for name, tt := range map[string]struct{ in, want string }{
 		"plain error":    {"dial tcp 192.0.2.7:443: connect: connection refused", ""},
@@ -127,6 +155,7 @@ func TestRedactText(t *testing.T) {
 		"URL in brackets":    {"<https://ok.test/?token=abc>; rel=next", "<https://ok.test/?token=REDACTED>; rel=next"},
 		"token alone":        {"bad credential " + github + " given", "bad credential REDACTED given"},
 		"token after an \\n": {`"\n` + npmToken + `"`, `"\nREDACTED"`},
+		"JWT after an \\n":   {`"\n` + jwt + `"`, `"\nREDACTED"`},
 		"bearer":             {"sent Bearer 0123456789abcdef, got 401", "sent Bearer REDACTED, got 401"},
 		"basic":              {"sent basic dXNlcjpodW50ZXIyMw==", "sent basic REDACTED"},
 		"header line":        {"Authorization: Bearer abc\nAccept: */*", "Authorization: Bearer REDACTED\nAccept: */*"},

@@ -58,8 +58,11 @@ func byFirst(kinds []token) *[256][]token {
 // tokenEnd returns where the token that begins at s[i] ends, or i where none
 // does.
 func tokenEnd(s string, i int) int {
-	for _, k := range tokens[s[i]] {
-		if !strings.HasPrefix(s[i:], k.prefix) || k.word && !wordStart(s, i) {
+	kinds := tokens[s[i]]
+	for n := range kinds {
+		k := &kinds[n]
+		// The second byte sorts out nearly all before anything is compared.
+		if i+1 == len(s) || s[i+1] != k.prefix[1] || !strings.HasPrefix(s[i:], k.prefix) || k.word && !wordStart(s, i) {
 			continue
 		}
 		from := i + len(k.prefix)
