@@ -110,11 +110,8 @@ func TestEnvDoesNotStartWhenTheRunIsOver(t *testing.T) {
 	cause := errors.New("the log is full")
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(cause)
-	mark := t.TempDir() + "/mark"
-	if _, err := j.Run(ctx, Command{Argv: []string{"touch", mark}, Env: os.Environ()}); !errors.Is(err, cause) {
+	// Starting this would be another error.
+	if _, err := j.Run(ctx, Command{Argv: []string{"no-such-command"}}); !errors.Is(err, cause) {
 		t.Errorf("error %v, want the cause", err)
-	}
-	if _, err := os.Stat(mark); err == nil {
-		t.Error("the command was started")
 	}
 }

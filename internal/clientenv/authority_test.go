@@ -28,17 +28,18 @@ func newAuthority(t testing.TB) *authority {
 	return newAuthorityNamed(t, pkix.Name{Organization: []string{"proxaudit test"}, CommonName: "proxaudit  Test " + rand.Text()[:8]})
 }
 
-func newAuthorityNamed(t testing.TB, name pkix.Name) *authority {
+// newAuthorityNamed takes a name, or one in DER.
+func newAuthorityNamed(t testing.TB, name pkix.Name, raw ...byte) *authority {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: name,
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: name, RawSubject: raw,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
-	}, &x509.Certificate{Subject: name, SerialNumber: big.NewInt(1)}, &key.PublicKey, key)
+	}, &x509.Certificate{Subject: name, RawSubject: raw, SerialNumber: big.NewInt(1)}, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -54,6 +55,8 @@ func TestSubjectHashIsOpenSSLs(t *testing.T) {
 	} {
 		add(newAuthorityNamed(t, name).cert.Raw)
 	}
+	// One relative name of two values, whose order changes with their case.
+	add(newAuthorityNamed(t, pkix.Name{}, multiValued...).cert.Raw)
 	hashes := rehash(t, certs)
 	for file, der := range certs {
 		c, err := x509.ParseCertificate(der)
@@ -65,6 +68,13 @@ func TestSubjectHashIsOpenSSLs(t *testing.T) {
 		}
 	}
 }
+
+// multiValued is the name O=x, CN=B+CN=a, with the spellings of three types.
+var multiValued = slices.Concat([]byte{0x30, 0x23},
+	[]byte{0x31, 0x0a, 0x30, 0x08, 0x06, 0x03, 0x55, 0x04, 0x0a, 0x13, 0x01, 'X'},
+	[]byte{0x31, 0x15},
+	[]byte{0x30, 0x08, 0x06, 0x03, 0x55, 0x04, 0x03, 0x14, 0x01, 'B'},
+	[]byte{0x30, 0x09, 0x06, 0x03, 0x55, 0x04, 0x03, 0x1e, 0x02, 0, 'a'})
 
 func FuzzSubjectHash(f *testing.F) {
 	f.Add([]byte{0x30, 0x00})
