@@ -113,3 +113,13 @@ func indexDeb(rest string) string {
 	}
 	return "dists/" + suite + "/**"
 }
+
+// guessDebIndex knows an archive by the file that every client of one reads
+// first, <base>dists/SUITE/InRelease.
+func guessDebIndex(path string) (base int, ok bool) {
+	i := strings.Index(path, "/dists/")
+	if i < 0 || !strings.HasSuffix(path, "/InRelease") && !strings.HasSuffix(path, "/Release") {
+		return 0, false
+	}
+	return i + 1, indexDeb(path[i+1:]) != ""
+}

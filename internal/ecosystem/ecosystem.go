@@ -25,17 +25,20 @@ type grammar struct {
 	// belong to the registry as a whole and whose names change from day to day.
 	// It may be nil.
 	index func(rest string) string
+	// guessIndex finds the base by the form of a file of the registry as a
+	// whole. It may be nil.
+	guessIndex func(path string) (base int, ok bool)
 }
 
 // grammars are in the order in which guesses are tried: the forms that are least
 // likely to be something else come first.
 var grammars = []grammar{
-	{"golang", readGo, guessGo, indexGo},
-	{"npm", readNPM, guessNPM, nil},
-	{"deb", readDeb, guessDeb, indexDeb},
-	{"maven", readMaven, guessMaven, nil},
-	{"pypi", readPyPI, guessPyPI, nil},
-	{"cargo", readCargo, guessCargo, nil},
+	{"golang", readGo, guessGo, indexGo, nil},
+	{"npm", readNPM, guessNPM, nil, nil},
+	{"deb", readDeb, guessDeb, indexDeb, guessDebIndex},
+	{"maven", readMaven, guessMaven, nil, nil},
+	{"pypi", readPyPI, guessPyPI, nil, nil},
+	{"cargo", readCargo, guessCargo, nil, nil},
 }
 
 // Types returns the purl types that have a grammar here, sorted.
@@ -81,65 +84,4 @@ func (q *Query) accept() string {
 		return v[0]
 	}
 	return ""
-}
-
-// Shape is what the form of a URL alone says. It is a guess: any server can give
-// its URLs any form.
-type Shape struct {
-	// Type is the purl type.
-	Type string
-	// Package is the purl, Name the purl without version and qualifiers.
-	Package, Name string
-	// Base is the path, with a slash at its end, that the registry would stand
-	// at.
-	Base string
-	// Artifact is true for a file of the package, false for its metadata.
-	Artifact bool
-	// Sure is true for the form of an artifact that is hardly ever anything
-	// else.
-	Sure bool
-	// BaseSure is false when the path does not say where Base ends.
-	BaseSure bool
-}
-
-// Guess returns what the form of the URL of a GET or HEAD request says. It never
-// looks at the host.
-func Guess(q Query) (Shape, bool) {
-	if !q.reads() {
-		return Shape{}, false
-	}
-	g, f, ok := guess(&q)
-	if !ok {
-		return Shape{}, false
-	}
-	name := found{namespace: f.namespace, name: f.name}
-	s := Shape{
-		Type: g.typ, Package: f.purl(g.typ), Name: name.purl(g.typ), Base: q.Path[:f.base],
-		Artifact: f.artifact, Sure: f.artifact && !f.unsure, BaseSure: !f.baseUnsure,
-	}
-	return s, s.Package != ""
-}
-
-// guess prefers a file of any ecosystem over metadata of any other.
-func guess(q *Query) (*grammar, found, bool) {
-	if q.Path == "" || q.Path[0] != '/' {
-		return nil, found{}, false
-	}
-	var weak found
-	var weakGrammar *grammar
-	accept := q.accept()
-	for i := range grammars {
-		g := &grammars[i]
-		f, ok := g.guess(q.Path, accept)
-		if !ok {
-			continue
-		}
-		if f.artifact {
-			return g, f, true
-		}
-		if weakGrammar == nil {
-			weak, weakGrammar = f, g
-		}
-	}
-	return weakGrammar, weak, weakGrammar != nil
 }

@@ -90,3 +90,26 @@ func TestGuessByAccept(t *testing.T) {
 		t.Fatalf("%+v %v", s, ok)
 	}
 }
+
+func TestGuessIndex(t *testing.T) {
+	for path, want := range map[string]string{
+		"/debian-security/dists/bookworm-security/InRelease": "deb /debian-security/",
+		"/dists/bookworm/updates/Release":                    "deb /",
+		"/debian/dists/bookworm/main/Contents-amd64":         "",
+		"/debian/dists/InRelease":                            "",
+		"/InRelease":                                         "",
+		"/debian/dists/%2A/InRelease":                        "",
+	} {
+		typ, base, ok := GuessIndex(query(t, "http", "any.example.org", path))
+		got := typ + " " + base
+		if !ok {
+			got = ""
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", path, got, want)
+		}
+	}
+	if _, _, ok := GuessIndex(Query{Method: "PUT", Scheme: "http", Path: "/dists/x/InRelease"}); ok {
+		t.Error("a write shows a registry")
+	}
+}

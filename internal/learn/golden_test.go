@@ -134,6 +134,9 @@ var goldens = []struct {
 		events: join(
 			get("http://deb.example.org/debian/dists/bookworm/InRelease"),
 			get("http://deb.example.org/debian/dists/bookworm/main/binary-amd64/by-hash/SHA256/"+sha256),
+			get("http://deb.example.org/debian-security/dists/bookworm-security/InRelease"),
+			get("http://deb.example.org/debian-security/dists/bookworm-security/main/binary-amd64/by-hash/SHA256/"+sha256),
+			get("http://other.example.org/dists/stable/InRelease"),
 			get("http://deb.example.org/debian/pool/main/h/hello/hello_2.10-3_amd64.deb"),
 			get("http://deb.example.org/debian/pool/main/g/gcc-12/libstdc%2b%2b6_12.2.0-14%2bdeb12u1_amd64.deb"),
 		),
@@ -141,6 +144,7 @@ var goldens = []struct {
 			"GET http://deb.example.org/debian/pool/main/h/hello/hello_2.11-1_amd64.deb",
 			"GET http://deb.example.org/debian/pool/main/h/hello/hello_2.10-3_arm64.deb",
 			"GET http://deb.example.org/debian/dists/sid/InRelease",
+			"GET http://other.example.org/dists/stable/Release",
 			"GET https://deb.example.org/debian/dists/bookworm/InRelease",
 		},
 	},

@@ -58,7 +58,27 @@ func sources(known *ecosystem.Recognizer, seen []sighting) []source {
 			uncertain[g.source] = true
 		}
 	}
+	addIndexes(certain, seen)
 	return settle(certain, uncertain)
+}
+
+// addIndexes adds the archives of which only the index was read, where packages
+// of their kind were read from the same host.
+func addIndexes(certain map[source]bool, seen []sighting) {
+	type kind struct {
+		endpoint
+		typ string
+	}
+	has := map[kind]bool{}
+	for s := range certain {
+		has[kind{s.endpoint, s.typ}] = true
+	}
+	for _, s := range seen {
+		typ, base, ok := ecosystem.GuessIndex(s.query(s.flow))
+		if ok && !s.gone && has[kind{s.endpoint, typ}] && !strings.ContainsAny(base, "?#@*") {
+			certain[source{s.endpoint, typ, base}] = true
+		}
+	}
 }
 
 // settle drops uncertain bases that lie below another base for the same packages.

@@ -1,0 +1,47 @@
+package learn
+
+import (
+	"strings"
+
+	"github.com/juliendoutre/proxaudit/enforce"
+)
+
+func (p *printer) head(o *Options, d *draft) {
+	p.linef("# Learned by %s from one run of:", strings.TrimSpace("proxaudit "+plain(o.Version)))
+	p.linef("#   %s", shorten(plain(enforce.RedactText(commandLine(o.Command)))))
+	left := 0
+	for _, lines := range d.left {
+		for _, line := range lines {
+			left += line.requests
+		}
+	}
+	p.linef("# %s covered, %d left out%s.", count(d.requests, "request"), left, ending(left > 0, " (see the end)"))
+	p.linef("# It says what that run did, not that it was right: review it, then enforce it.")
+	p.linef("version: 1")
+	p.linef("default: deny")
+}
+
+func ending(when bool, s string) string {
+	if when {
+		return s
+	}
+	return ""
+}
+
+// commandLine joins arguments, quoting those that a shell would take apart.
+func commandLine(argv []string) string {
+	if len(argv) == 0 {
+		return "(not recorded)"
+	}
+	var b strings.Builder
+	for i, arg := range argv {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		if arg == "" || strings.ContainsAny(arg, " \t\n\"'`$\\|&;<>()*?[]#~") {
+			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+		}
+		b.WriteString(arg)
+	}
+	return b.String()
+}
