@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Exit codes; the command's own code otherwise. See DESIGN in help.go.
+// Exit codes of proxaudit itself; the command has its own.
 const (
 	exitOK     = 0
 	exitDenied = 3   // the command succeeded, but something was denied

@@ -1,7 +1,8 @@
 package main
 
 import (
-	"encoding/pem"
+	"cmp"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -11,9 +12,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/juliendoutre/proxaudit/internal/ca"
 )
 
 func TestMain(m *testing.M) {
@@ -32,8 +36,23 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
+		Condition:           condition,
 		Setup:               setup,
 	})
+}
+
+// condition answers [need:NAME]: whether a program is installed. Under CI, where
+// .ci/run installs them all, one that is missing is an error.
+func condition(cond string) (bool, error) {
+	name, ok := strings.CutPrefix(cond, "need:")
+	if !ok {
+		return false, fmt.Errorf("unknown condition %q", cond)
+	}
+	_, err := exec.LookPath(name)
+	if err != nil && os.Getenv("CI") == "true" {
+		return false, fmt.Errorf("under CI this must run: %s is not installed", name)
+	}
+	return err == nil, nil
 }
 
 // gitServer serves the repositories below the script's folder "git", to read
@@ -50,7 +69,7 @@ func gitServer(env *testscript.Env) http.Handler {
 }
 
 // setup starts the origin server of one script. $HTTPS and $HTTP are its URLs,
-// $BUSY is a port in use; what reached the origin is appended to the file
+// $NAME is this machine's name, $BUSY a port in use and $FREE one that was free; what reached the origin is appended to the file
 // "received" in the script's folder.
 func setup(env *testscript.Env) error {
 	received, err := os.OpenFile(filepath.Join(env.WorkDir, "received"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -66,21 +85,42 @@ func setup(env *testscript.Env) error {
 	mux := http.NewServeMux()
 	mux.Handle("/", h)
 	mux.Handle("/git/", gitServer(env))
-	plain, secure := httptest.NewServer(mux), httptest.NewTLSServer(mux)
+	authority, err := ca.New()
+	if err != nil {
+		return err
+	}
+	plain, secure := httptest.NewServer(mux), httptest.NewUnstartedServer(mux)
+	secure.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		return &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return authority.Leaf(cmp.Or(hello.ServerName, "127.0.0.1"))
+		}}, nil
+	}}
+	secure.StartTLS()
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	env.Defer(func() { plain.Close(); secure.Close(); _ = busy.Close() })
+	free, err := net.Listen("tcp", "127.0.0.1:0") // for a server that the script starts
+	if err != nil {
+		return err
+	}
+	_ = free.Close()
 	roots := filepath.Join(env.WorkDir, "origin-ca.pem")
-	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw})
-	if err := os.WriteFile(roots, block, 0o600); err != nil {
+	if err := os.WriteFile(roots, authority.CertificatePEM(), 0o600); err != nil {
 		return err
 	}
 	_, port, _ := net.SplitHostPort(busy.Addr().String())
 	env.Setenv("HTTP", plain.URL)
 	env.Setenv("HTTPS", secure.URL)
 	env.Setenv("BUSY", port)
+	_, port, _ = net.SplitHostPort(free.Addr().String())
+	env.Setenv("FREE", port)
+	name, err := os.Hostname() // it leads to this machine, and is no loopback address
+	if err != nil {
+		return err
+	}
+	env.Setenv("NAME", name)
 	env.Setenv("SSL_CERT_FILE", roots)
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"} {
 		env.Setenv(name, "")
