@@ -238,6 +238,7 @@ func TestPaths(t *testing.T) {
 		{"/a*2Fb", "/a%2Fb", "no", "no"},
 		{"/a*b", "/a%2Fb", "no", "no"},
 		{"/a*b", "/a%20b", "yes", "yes"},
+		{"/a*0b", "/a%20b", "no", "no"},
 		{"/a%2Ab", "/a*b", "yes", "yes"},
 		{"/a%2Ab", "/axb", "no", "no"},
 		{"/a b", "/a%20b", "yes", "yes"},

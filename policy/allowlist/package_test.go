@@ -44,6 +44,8 @@ func TestPackages(t *testing.T) {
 		{"pkg:npm/eslint-*", "pkg:npm/eslint-plugin-x@1.0.0", true, true},
 		{"pkg:npm/eslint-*", "pkg:npm/%40evil/eslint-plugin-x@1.0.0", false, false},
 		{"pkg:npm/eslint-*@1.*", "pkg:npm/eslint-plugin-x@2.0.0", false, false},
+		{"pkg:npm/*-ok", "pkg:npm/a-ok", true, true},
+		{"pkg:npm/*-ok", "pkg:npm/a-ok-evil", false, false},
 		{"pkg:npm/*", "pkg:npm/anything", true, true},
 		{"pkg:npm/JSONStream", "pkg:npm/JSONStream@1.0.0", true, true},
 		{"pkg:npm/JSONStream", "pkg:npm/jsonstream@1.0.0", false, false},
