@@ -49,7 +49,7 @@ func (s *session) prepare() error {
 	if s.trust, err = roots.Write(os.Environ(), authority.CertificatePEM()); err != nil {
 		return err
 	}
-	s.startProxy(authority, roots.Pool())
+	s.startProxy(authority, roots.Pool)
 	return nil
 }
 
@@ -79,7 +79,7 @@ func (s *session) isolate() (isolate.Jail, error) {
 }
 
 // startProxy wires the gate to its recorders and serves the jail's listener.
-func (s *session) startProxy(authority *ca.Authority, roots *x509.CertPool) {
+func (s *session) startProxy(authority *ca.Authority, roots func() *x509.CertPool) {
 	s.summary = &report.Summary{Mode: s.mode, Isolation: s.jail.Name(), Advisory: s.jail.Advisory(), PolicyName: s.policies.edit}
 	recorders := []enforce.Recorder{s.summary}
 	if s.mode == enforce.Learn {

@@ -58,8 +58,5 @@ func denial(r *http.Request, status int, text string) *http.Response {
 // refusedAddress is the decision about an address that may not be dialled,
 // which is known only once the allowed name has been resolved.
 func refusedAddress(r *dialguard.Refused) policy.Decision {
-	return policy.Decision{
-		Rule:   ruleAddress,
-		Reason: fmt.Sprintf("%v; if that is meant, name it in the rule that allowed the host: networks: [%s/%d]", r, r.Addr, r.Addr.BitLen()),
-	}
+	return policy.Decision{Rule: ruleAddress, Reason: r.Error()}
 }

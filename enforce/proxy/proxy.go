@@ -47,8 +47,10 @@ type Config struct {
 	// Attribute finds the process at the client's end of a connection. Nil finds
 	// none. It is called once a connection.
 	Attribute func(client, server net.Addr) *policy.Process
-	// Roots verifies upstream servers; nil means the system's.
-	Roots *x509.CertPool
+	// Roots returns what verifies upstream servers; nil means the system's. It is
+	// called once, when a server is first dialled: parsing a hundred certificates
+	// would delay the start of every command.
+	Roots func() *x509.CertPool
 	// OuterProxy names the proxy through which a URL is reached; nil means none.
 	OuterProxy func(*url.URL) (*url.URL, error)
 	// Resolver looks up the names that are dialled; nil means the system's.

@@ -26,18 +26,29 @@ import (
 type upstream struct {
 	guarded  bool
 	resolver *net.Resolver
-	base     *http.Transport
 	outer    func(*url.URL) (*url.URL, error)
+	tls      func() *tls.Config
 
-	public *http.Transport
-	mu     sync.Mutex
-	opened map[string]*http.Transport // by the networks that a rule opens
+	mu    sync.Mutex
+	pools map[string]*http.Transport // by the networks that a rule opens; "" for none
 }
 
 func newUpstream(c Config) *upstream {
-	u := &upstream{guarded: c.Gate.Mode == enforce.Enforce, resolver: c.Resolver, outer: c.OuterProxy, opened: map[string]*http.Transport{}}
-	u.base = &http.Transport{
-		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.Roots, ClientSessionCache: tls.NewLRUClientSessionCache(256)},
+	u := &upstream{guarded: c.Gate.Mode == enforce.Enforce, resolver: c.Resolver, outer: c.OuterProxy, pools: map[string]*http.Transport{}}
+	u.tls = sync.OnceValue(func() *tls.Config {
+		config := &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(256)}
+		if c.Roots != nil {
+			config.RootCAs = c.Roots()
+		}
+		return config
+	})
+	return u
+}
+
+func (u *upstream) transport(networks []netip.Prefix) *http.Transport {
+	t := &http.Transport{
+		DialContext:           u.dialer(networks),
+		TLSClientConfig:       u.tls().Clone(),
 		TLSHandshakeTimeout:   handshakeTimeout,
 		ResponseHeaderTimeout: responseHeaderTimeout,
 		ForceAttemptHTTP2:     true,
@@ -47,34 +58,24 @@ func newUpstream(c Config) *upstream {
 		ExpectContinueTimeout: time.Second,
 	}
 	if u.outer != nil {
-		u.base.Proxy = func(r *http.Request) (*url.URL, error) { return u.outer(r.URL) }
+		t.Proxy = func(r *http.Request) (*url.URL, error) { return u.outer(r.URL) }
 	}
-	u.public = u.transport(nil)
-	return u
-}
-
-func (u *upstream) transport(networks []netip.Prefix) *http.Transport {
-	t := u.base.Clone()
-	t.DialContext = u.dialer(networks)
 	return t
 }
 
 // pool returns the transport for requests that may reach networks besides the
 // public ones.
 func (u *upstream) pool(networks []netip.Prefix) *http.Transport {
-	if len(networks) == 0 {
-		return u.public
-	}
 	key := ""
 	for _, n := range networks {
 		key += n.String() + " "
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	t, ok := u.opened[key]
+	t, ok := u.pools[key]
 	if !ok {
 		t = u.transport(networks)
-		u.opened[key] = t
+		u.pools[key] = t
 	}
 	return t
 }
@@ -152,7 +153,7 @@ func (u *upstream) dialThrough(ctx context.Context, proxy *url.URL, addr string)
 		return nil, fmt.Errorf("outer proxy: %w", err)
 	}
 	if proxy.Scheme == "https" {
-		c := u.base.TLSClientConfig.Clone()
+		c := u.tls().Clone()
 		c.ServerName = proxy.Hostname()
 		conn = tls.Client(conn, c)
 	}
@@ -187,8 +188,7 @@ func roundTrip(conn net.Conn, br *bufio.Reader, r *http.Request) (*http.Response
 func (u *upstream) close() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.public.CloseIdleConnections()
-	for _, t := range u.opened {
+	for _, t := range u.pools {
 		t.CloseIdleConnections()
 	}
 }
