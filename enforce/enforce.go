@@ -87,7 +87,7 @@ func (g *Gate) Ask(ctx context.Context, r *policy.Request) (d policy.Decision) {
 // what no policy is asked about, such as a request that cannot be read in one
 // way only.
 func (g *Gate) Settle(ev *Event, d policy.Decision) Verdict {
-	v := Verdict{Decision: d, Blocked: g.Mode == Enforce && d.Action == policy.Deny}
+	v := Verdict{Decision: d, Blocked: g.Mode == Enforce && d.Action != policy.Allow && d.Action != policy.Log}
 	ev.Decide(g.Mode, v)
 	if err := g.record(ev); err != nil && g.Mode == Enforce {
 		v = Verdict{Decision: policy.Decision{Reason: "the event could not be recorded: " + err.Error()}, Blocked: true}
