@@ -50,9 +50,9 @@ func say(w io.Writer, kind, text string) {
 	for i, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
 		line = enforce.Printable(line)
 		if i == 0 {
-			fmt.Fprintf(w, "proxaudit: %s: %s\n", kind, line)
+			_, _ = fmt.Fprintf(w, "proxaudit: %s: %s\n", kind, line)
 		} else {
-			fmt.Fprintf(w, "  %s\n", line)
+			_, _ = fmt.Fprintf(w, "  %s\n", line)
 		}
 	}
 }

@@ -55,7 +55,7 @@ const established = "HTTP/1.1 200 Connection Established\r\n\r\n"
 
 // refuseConnect answers a CONNECT that names no destination.
 func (p *Proxy) refuseConnect(client net.Conn, r *http.Request, err error) {
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	ev := p.newEvent(enforce.StageConnect, &policy.Request{Method: http.MethodConnect}, nil)
 	ev.Host = r.RequestURI
 	p.Gate.Settle(ev, policy.Decision{Rule: ruleIdentity, Reason: err.Error()})

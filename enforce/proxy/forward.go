@@ -27,6 +27,9 @@ func (p *Proxy) forward(r *http.Request, x *exchange) (*http.Response, error) {
 	if err == nil {
 		resp, err = p.upstream.pool(x.verdict.Networks).RoundTrip(r)
 	}
+	if p.upstream.isOutside(r.URL) {
+		x.address = "" // it is the outer proxy's, and says nothing of the host
+	}
 	if err != nil {
 		return p.failed(r, x, err), nil
 	}

@@ -130,10 +130,14 @@ func (p *Proxy) fillEvent(ev *enforce.Event, stage enforce.Stage, q *policy.Requ
 	*ev = enforce.Event{
 		Schema: enforce.SchemaID, ID: p.ids.id(), Stage: stage, Isolation: p.Isolation,
 		Method: q.Method, Scheme: q.Scheme, Host: q.Host, Port: q.Port,
-		Path: enforce.RedactURL(q.Path), Package: q.Package, Registry: q.Registry, Process: who,
+		Path: q.Path, Package: q.Package, Registry: q.Registry, Process: who,
 	}
-	if q.Host != "" {
-		ev.URL = enforce.RedactURL(q.URL())
+	if q.Host == "" {
+		return
+	}
+	whole := q.URL()
+	if ev.URL = enforce.RedactURL(whole); ev.URL != whole {
+		ev.Path = enforce.RedactURL(q.Path)
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 // and, where it may pass, joins client and destination until both are done.
 // reply says that the client still waits for the answer to its CONNECT.
 func (p *Proxy) tunnel(ctx context.Context, cc *clientConn, q *policy.Request, d policy.Decision, stage enforce.Stage, reply bool) {
-	defer cc.Close()
+	defer func() { _ = cc.Close() }()
 	ev := p.newEvent(stage, q, cc.process)
 	if d.Action != policy.Deny && !d.Passthrough {
 		d = policy.Decision{Rule: d.Rule, Reason: "the host is allowed, but not what cannot be read: raw TCP takes a rule with schemes: [tcp]"}
@@ -33,10 +33,10 @@ func (p *Proxy) tunnel(ctx context.Context, cc *clientConn, q *policy.Request, d
 	start := time.Now()
 	server, err := p.upstream.dialTunnel(ctx, q, v.Networks)
 	if err != nil {
-		p.failTunnel(ev, cc, v, err, reply)
+		p.failTunnel(ev, cc, err, reply)
 		return
 	}
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	if reply {
 		if _, err := io.WriteString(cc.Conn, established); err != nil {
 			return
@@ -53,7 +53,7 @@ func (p *Proxy) tunnel(ctx context.Context, cc *clientConn, q *policy.Request, d
 }
 
 // failTunnel tells the client, where it can still hear, and the log.
-func (p *Proxy) failTunnel(ev *enforce.Event, cc *clientConn, v enforce.Verdict, err error, reply bool) {
+func (p *Proxy) failTunnel(ev *enforce.Event, cc *clientConn, err error, reply bool) {
 	end := *ev
 	end.Time = time.Time{}
 	var refused *dialguard.Refused

@@ -104,6 +104,15 @@ func (u *upstream) dialer(networks []netip.Prefix) func(context.Context, string,
 	}
 }
 
+// isOutside reports whether u is reached through an outer proxy.
+func (u *upstream) isOutside(target *url.URL) bool {
+	if u.outer == nil {
+		return false
+	}
+	proxy, err := u.outer(target)
+	return err == nil && proxy != nil
+}
+
 // isOuterProxy reports whether addr is the outer proxy for some URL.
 func (u *upstream) isOuterProxy(addr string) bool {
 	if u.outer == nil {

@@ -37,9 +37,6 @@ type Options struct {
 	// Registries are known to be ones, from the configuration of the run's
 	// clients. Those that no package was read from are left out.
 	Registries ecosystem.Registries
-	// OuterProxies are the addresses of proxies between this one and the world.
-	// That they were dialled says nothing about a host.
-	OuterProxies []netip.AddrPort
 	// MaxRequests is how many distinct requests are kept, 100,000 when 0.
 	MaxRequests int
 }
@@ -115,14 +112,9 @@ func (l *Learner) flow(k key) *flow {
 
 // address notes an address that was dialled, where a rule must name it.
 func (l *Learner) address(e endpoint, dialled string) {
-	addr, port := parseAddress(dialled)
+	addr := parseAddress(dialled)
 	if !addr.IsValid() || isPublic(addr) {
 		return
-	}
-	for _, p := range l.options.OuterProxies {
-		if p == netip.AddrPortFrom(addr, port) {
-			return
-		}
 	}
 	if _, seen := l.addresses[e][addr]; seen {
 		return
@@ -141,15 +133,12 @@ func (l *Learner) address(e endpoint, dialled string) {
 
 // parseAddress reads "ip:port" or "ip". The address is invalid when it is
 // neither.
-func parseAddress(s string) (netip.Addr, uint16) {
+func parseAddress(s string) netip.Addr {
 	if ap, err := netip.ParseAddrPort(s); err == nil {
-		return ap.Addr().Unmap().WithZone(""), ap.Port()
+		return ap.Addr().Unmap().WithZone("")
 	}
-	addr, _ := netip.ParseAddr(s)
-	if !addr.IsValid() {
-		return addr, 0
-	}
-	return addr.Unmap().WithZone(""), 0
+	addr, _ := netip.ParseAddr(s) // the zero Addr when s is none
+	return addr.Unmap().WithZone("")
 }
 
 var _ enforce.Recorder = (*Learner)(nil)

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -173,19 +172,6 @@ func compare(t *testing.T, file, got string) {
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
-}
-
-// TestOuterProxy: the address of a proxy on the way is not the host's.
-func TestOuterProxy(t *testing.T) {
-	events := exchange("GET", "https://ok.example.org/a", 200, "10.0.0.1:3128")
-	o := Options{OuterProxies: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:3128")}}
-	if text := learned(t, o, events); strings.Contains(text, "networks") {
-		t.Error(text)
-	}
-	o.OuterProxies[0] = netip.MustParseAddrPort("10.0.0.1:8080")
-	if text := learned(t, o, events); !strings.Contains(text, "networks: [\"10.0.0.1/32\"]") {
-		t.Error(text)
 	}
 }
 

@@ -40,7 +40,7 @@ func (l *Learner) WritePolicy(w io.Writer) error {
 type printer struct{ bytes.Buffer }
 
 func (p *printer) linef(format string, args ...any) {
-	fmt.Fprintf(p, format, args...)
+	_, _ = fmt.Fprintf(p, format, args...)
 	p.WriteByte('\n')
 }
 

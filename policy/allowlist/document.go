@@ -89,7 +89,7 @@ func (p *parser) rules(n *yaml.Node, a policy.Action) []*rule {
 	out := make([]*rule, 0, len(n.Content))
 	for _, item := range n.Content {
 		r := newRule(p.base, item.Line, a)
-		ok := false
+		var ok bool
 		switch item.Kind {
 		case yaml.MappingNode:
 			ok = p.longRule(item, r)

@@ -25,7 +25,7 @@ func (p *parser) longRule(n *yaml.Node, r *rule) bool {
 	if at["host"] == nil && at["package"] == nil {
 		p.at(n, "a rule needs a host or a package", "add host: build.example.org, or what is meant")
 	}
-	p.consistent(n, r, at)
+	p.consistent(r, at)
 	return len(p.mistakes) == before
 }
 
@@ -72,7 +72,7 @@ func collect[T any](p *parser, n *yaml.Node, key string, read func(*parser, *yam
 
 // consistent refuses keys that cannot have an effect together: a rule that says
 // more than it does is worse than none.
-func (p *parser) consistent(n *yaml.Node, r *rule, at map[string]*yaml.Node) {
+func (p *parser) consistent(r *rule, at map[string]*yaml.Node) {
 	refuse := func(message, hint string, keys ...string) {
 		for _, k := range keys {
 			if at[k] != nil {

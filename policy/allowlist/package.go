@@ -83,7 +83,7 @@ func (p *parser) ecosystem(n *yaml.Node, offset int, typ string) bool {
 	if _, ok := packageurl.KnownTypes[typ]; ok {
 		return true
 	}
-	hint := ""
+	var hint string
 	switch strings.ToLower(typ) {
 	case "pip", "python":
 		hint = "write pypi"

@@ -52,6 +52,7 @@ func TestPackages(t *testing.T) {
 		{"pkg:maven/org.example/*@1.2.3", "pkg:maven/org.example/lib@1.2.3", true, true},
 		{"pkg:maven/org.example/*@1.2.3", "pkg:maven/org.example.evil/lib@1.2.3", false, false},
 		{"pkg:maven/org.example/Lib", "pkg:maven/org.example/Lib@1", true, true},
+		{"pkg:cargo/Inflector", "pkg:cargo/inflector@0.11.4", true, true},
 		{"pkg:pypi/Zope.Interface", "pkg:pypi/zope-interface@5", true, true},
 		{"pkg:pypi/zope-interface", "pkg:pypi/zope.interface@5", true, true},
 		{"pkg:pypi/zope-interface", "pkg:pypi/Zope__Interface@5", true, true},

@@ -11,10 +11,16 @@ import (
 // registry compares names.
 func canonicalPackage(text string) (packageurl.PackageURL, error) {
 	purl, err := packageurl.FromString(text)
-	if err == nil && purl.Type == packageurl.TypePyPi {
-		purl.Name = normalizePython(purl.Name)
+	if err != nil {
+		return purl, err
 	}
-	return purl, err
+	switch purl.Type {
+	case packageurl.TypePyPi:
+		purl.Name = normalizePython(purl.Name)
+	case packageurl.TypeCargo: // the sparse index knows lower case only
+		purl.Name = strings.ToLower(purl.Name)
+	}
+	return purl, nil
 }
 
 // normalizePython is the normalisation of the Python packaging specification

@@ -10,8 +10,8 @@ func (n *node) insert(key string, p place) {
 			child := &node{label: key}
 			n.firsts = append(n.firsts, key[0])
 			n.children = append(n.children, child)
-			n, key = child, ""
-			break
+			child.places = append(child.places, p)
+			return
 		}
 		child := n.children[i]
 		common := commonPrefix(child.label, key)
