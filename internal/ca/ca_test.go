@@ -79,7 +79,7 @@ func TestKeyIsNotPrinted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	asJSON, err := json.Marshal(a)
+	asJSON, err := json.Marshal(a) //nolint:staticcheck // that nothing is exported is what is tested
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,7 @@ func stdio(files ...*os.File) (all []*os.File, closeAll func(), err error) {
 	var null *os.File
 	closeAll = func() {
 		if null != nil {
-			null.Close()
+			_ = null.Close()
 		}
 	}
 	for _, f := range files {

@@ -46,11 +46,12 @@ func readMavenTail(dir, file string) (f found, group string, ok bool) {
 }
 
 func cutPrefixes(s string, prefixes ...string) (string, bool) {
-	ok := true
 	for _, p := range prefixes {
-		if s, ok = strings.CutPrefix(s, p); !ok {
+		rest, ok := strings.CutPrefix(s, p)
+		if !ok {
 			return s, false
 		}
+		s = rest
 	}
 	return s, true
 }

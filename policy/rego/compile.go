@@ -31,7 +31,7 @@ func compile(ctx context.Context, src *source, o Options) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	entry, err := findEntry(src.path, modules)
+	entry, err := findEntry(modules)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ const packagePath = "data.proxaudit"
 
 // findEntry returns the name of the rule that decides, and an error where there
 // is none, or more than one way to read the answer.
-func findEntry(path string, modules map[string]*ast.Module) (string, error) {
+func findEntry(modules map[string]*ast.Module) (string, error) {
 	names := slices.Sorted(maps.Keys(modules))
 	first := map[string]*ast.Rule{}
 	var ours *ast.Module

@@ -88,7 +88,7 @@ func readFile(path string, budget *int64) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the policy: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	data, err := readAll(f, budget)
 	if errors.Is(err, errBudget) {
 		return nil, tooLarge(path)
