@@ -21,5 +21,4 @@ func adopt() (*leftovers, error)           { return &leftovers{}, nil }
 func (*leftovers) release()                {}
 func (*leftovers) again() <-chan time.Time { return nil }
 func (*leftovers) sweep()                  {}
-func (*leftovers) terminate()              {}
 func (*leftovers) end(time.Duration) error { return nil }

@@ -26,7 +26,7 @@ func systemStore() [][]byte {
 	if err != nil {
 		return nil
 	}
-	defer windows.CertCloseStore(store, 0)
+	defer func() { _ = windows.CertCloseStore(store, 0) }()
 	var all [][]byte
 	var c *windows.CertContext
 	for {
