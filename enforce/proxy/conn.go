@@ -23,6 +23,7 @@ type clientConn struct {
 	net.Conn
 	buffered *bufio.Reader // nil when nothing was read ahead
 	target   target
+	captured bool   // the client does not know of the proxy
 	scheme   string // of requests that name none: http, or https once decrypted
 	attribute
 }

@@ -40,7 +40,7 @@ func (p *Proxy) hijack(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
 		cc := &clientConn{Conn: client, target: target{host, port}}
 		outer := connOf(r.Context())
 		cc.once.Do(func() { cc.process = p.who(outer) })
-		if p.passUndecrypted(r.Context(), cc) {
+		if p.passUndecrypted(r.Context(), cc, true) {
 			return
 		}
 		if _, err := io.WriteString(client, established); err != nil {
@@ -66,15 +66,15 @@ func (p *Proxy) refuseConnect(client net.Conn, r *http.Request, err error) {
 // passUndecrypted asks whether a rule lets this connection pass as it is: TLS
 // by `tls: passthrough`, anything by `schemes: [tcp]`. A default never decides
 // about bytes that have not been looked at.
-func (p *Proxy) passUndecrypted(ctx context.Context, cc *clientConn) bool {
+func (p *Proxy) passUndecrypted(ctx context.Context, cc *clientConn, reply bool) bool {
 	q := &policy.Request{Method: http.MethodConnect, Scheme: "https", Host: cc.target.host, Port: cc.target.port, Process: cc.process}
 	if d := p.Gate.Ask(ctx, q); d.Action != policy.Deny && d.Passthrough && !d.Default {
-		p.tunnel(ctx, cc, q, d, enforce.StageConnect, true)
+		p.tunnel(ctx, cc, q, d, enforce.StageConnect, reply)
 		return true
 	}
 	q = &policy.Request{Scheme: "tcp", Host: cc.target.host, Port: cc.target.port, Process: cc.process}
 	if d := p.Gate.Ask(ctx, q); d.Action != policy.Deny && d.Passthrough && !d.Default {
-		p.tunnel(ctx, cc, q, d, enforce.StageTCP, true)
+		p.tunnel(ctx, cc, q, d, enforce.StageTCP, reply)
 		return true
 	}
 	return false
@@ -83,7 +83,7 @@ func (p *Proxy) passUndecrypted(ctx context.Context, cc *clientConn) bool {
 // look reads the first bytes of a tunnel and serves what they are.
 func (p *Proxy) look(ctx context.Context, cc *clientConn) {
 	br := bufio.NewReaderSize(cc.Conn, 4<<10)
-	_ = cc.SetReadDeadline(time.Now().Add(patience(cc.target.port)))
+	_ = cc.SetReadDeadline(time.Now().Add(p.patience(cc.target.port)))
 	held, err := sniff(br)
 	_ = cc.SetReadDeadline(time.Time{})
 	cc.buffered = br
@@ -110,12 +110,17 @@ func (p *Proxy) look(ctx context.Context, cc *clientConn) {
 // a silent connection there is one opened in advance, not one that waits.
 func clientSpeaksFirst(port uint16) bool { return port == 80 || port == 443 }
 
-// patience is how long a client may take to send its first bytes.
-func patience(port uint16) time.Duration {
-	if clientSpeaksFirst(port) {
+// patience is how long a client may take to send its first bytes. Where nothing
+// is blocked, a protocol in which the server speaks first must not wait long.
+func (p *Proxy) patience(port uint16) time.Duration {
+	switch {
+	case clientSpeaksFirst(port):
 		return idleTimeout
+	case p.Gate.Mode == enforce.Enforce:
+		return firstByteTimeout
+	default:
+		return time.Second
 	}
-	return firstByteTimeout
 }
 
 // decrypt shakes hands with the client and hands the connection on. A client

@@ -54,17 +54,22 @@ func (p *Proxy) serveFront(w http.ResponseWriter, r *http.Request) {
 	p.serve(w, r, target{})
 }
 
-// serveInner serves what was inside a tunnel. A CONNECT there would be a tunnel
-// in a tunnel, which nothing needs; goproxy must not see it.
+// serveInner serves what was inside a tunnel or captured. A captured client may
+// itself speak to a proxy, one that its own configuration names: it is answered
+// as if this were the one. A CONNECT inside a tunnel would be a tunnel in a
+// tunnel, which nothing needs; goproxy must not see it.
 func (p *Proxy) serveInner(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodConnect {
-		t := connOf(r.Context()).target
-		ev := p.newEvent(enforce.StageConnect, &policy.Request{Method: r.Method, Scheme: "https", Host: t.host, Port: t.port}, nil)
+	cc := connOf(r.Context())
+	switch {
+	case cc.captured && r.ProtoMajor == 1 && (r.Method == http.MethodConnect || r.URL.IsAbs()):
+		p.serveFront(w, r)
+	case r.Method == http.MethodConnect:
+		ev := p.newEvent(enforce.StageConnect, &policy.Request{Method: r.Method, Scheme: "https", Host: cc.target.host, Port: cc.target.port}, cc.process)
 		p.Gate.Settle(ev, policy.Decision{Rule: ruleIdentity, Reason: "a CONNECT to " + r.Host + " inside a tunnel"})
 		http.Error(w, "proxaudit: a CONNECT inside a tunnel is refused", http.StatusBadRequest)
-		return
+	default:
+		p.serve(w, r, cc.target)
 	}
-	p.serve(w, r, connOf(r.Context()).target)
 }
 
 // serve makes an exchange of a request and sends it through goproxy's chain.

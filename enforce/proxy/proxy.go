@@ -13,7 +13,10 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/elazarl/goproxy"
@@ -44,6 +47,9 @@ type Config struct {
 	// Identify names the package that a request reads, and the registry it is
 	// registered under. Nil names none.
 	Identify func(*policy.Request) (purl, registry string)
+	// Capture tells where connections were meant to go that the command made
+	// without knowing of the proxy. Nil means that there are none such.
+	Capture Capture
 	// Attribute finds the process at the client's end of a connection. Nil finds
 	// none. It is called once a connection.
 	Attribute func(client, server net.Addr) *policy.Process
@@ -65,13 +71,27 @@ type Config struct {
 	Log *zap.Logger
 }
 
+// Capture knows the addresses of a jail in which every address is the proxy: the
+// local address of an accepted connection is the one that the command dialled.
+type Capture interface {
+	// Own reports whether an address is the proxy itself, to be spoken to as one.
+	Own(netip.Addr) bool
+	// NameOf returns the name that an address was made up for.
+	NameOf(netip.Addr) (name string, ok bool)
+	// Synthetic reports whether an address is one of those that are made up.
+	Synthetic(netip.Addr) bool
+}
+
 // Proxy serves the connections of one run.
 type Proxy struct {
 	Config
 	engine   *goproxy.ProxyHttpServer
-	front    *http.Server // what arrives at the listener
-	inner    *http.Server // what was inside a CONNECT, decrypted
-	tunnels  *connListener
+	front    *http.Server  // what speaks to the proxy as such
+	inner    *http.Server  // what was in a tunnel or captured, decrypted
+	clients  *connListener // of front
+	tunnels  *connListener // of inner
+	closing  chan struct{}
+	closed   sync.Once
 	raw      *connSet
 	upstream *upstream
 	tls      *tls.Config
@@ -83,7 +103,7 @@ func New(c Config) *Proxy {
 	if c.Log == nil {
 		c.Log = zap.NewNop()
 	}
-	p := &Proxy{Config: c, tunnels: newConnListener(), raw: newConnSet(), ids: newIDSource()}
+	p := &Proxy{Config: c, clients: newConnListener(), tunnels: newConnListener(), closing: make(chan struct{}), raw: newConnSet(), ids: newIDSource()}
 	p.upstream = newUpstream(c)
 	p.tls = &tls.Config{
 		MinVersion:     tls.VersionTLS12,
@@ -100,6 +120,7 @@ func New(c Config) *Proxy {
 	p.front = p.server(http.HandlerFunc(p.serveFront))
 	p.inner = p.server(http.HandlerFunc(p.serveInner))
 	p.inner.TLSConfig = p.tls
+	go func() { _ = p.front.Serve(p.clients) }()
 	go func() { _ = p.inner.Serve(p.tunnels) }()
 	return p
 }
@@ -118,23 +139,49 @@ func (p *Proxy) server(h http.Handler) *http.Server {
 // Serve accepts connections from l until Shutdown; it closes l. It returns nil
 // after Shutdown.
 func (p *Proxy) Serve(l net.Listener) error {
-	if err := p.front.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	defer l.Close()
+	go func() { <-p.closing; _ = l.Close() }()
+	for {
+		c, err := l.Accept()
+		if err == nil {
+			go p.arrive(c)
+			continue
+		}
+		select {
+		case <-p.closing:
+			return nil
+		default:
+		}
+		if !isTemporary(err) {
+			p.close()
+			return err
+		}
+		time.Sleep(acceptPause)
 	}
-	return nil
 }
+
+// acceptPause is how long Serve waits when there is no descriptor left for one
+// more connection.
+const acceptPause = 5 * time.Millisecond
+
+func isTemporary(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ECONNABORTED)
+}
+
+func (p *Proxy) close() { p.closed.Do(func() { close(p.closing) }) }
 
 // Shutdown stops accepting, lets requests under way end until ctx does, and
 // then closes every connection. After it returns no request is in progress and
 // every event has been recorded.
 func (p *Proxy) Shutdown(ctx context.Context) {
-	if p.front.Shutdown(ctx) != nil {
-		_ = p.front.Close()
+	p.close()
+	for _, s := range []*http.Server{p.front, p.inner} {
+		if s.Shutdown(ctx) != nil {
+			_ = s.Close()
+		}
+		p.raw.drain(ctx)
 	}
-	p.raw.drain(ctx)
-	if p.inner.Shutdown(ctx) != nil {
-		_ = p.inner.Close()
-	}
+	_ = p.clients.Close()
 	_ = p.tunnels.Close()
 	p.upstream.close()
 }

@@ -1,0 +1,65 @@
+package proxy
+
+import (
+	"context"
+	"net"
+	"net/netip"
+
+	"github.com/juliendoutre/proxaudit/enforce"
+	"github.com/juliendoutre/proxaudit/internal/hostname"
+	"github.com/juliendoutre/proxaudit/policy"
+)
+
+// arrive takes in a connection: one to the proxy itself is served as to a
+// proxy, any other one as to the server that the command meant to reach.
+func (p *Proxy) arrive(c net.Conn) {
+	cc := &clientConn{Conn: c, scheme: "http"}
+	local, ok := addrPort(c.LocalAddr())
+	if p.Capture == nil || ok && p.Capture.Own(local.Addr()) {
+		p.clients.push(cc)
+		return
+	}
+	p.raw.hold(cc, func() {
+		// Cut loose from ctx once the inner server holds the connection.
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		cc.captured = true
+		cc.process = p.who(cc)
+		host, why := p.meant(local)
+		if why != "" {
+			defer cc.Close()
+			ev := p.newEvent(enforce.StageTCP, &policy.Request{Scheme: "tcp", Host: local.Addr().String(), Port: local.Port()}, cc.process)
+			p.Gate.Settle(ev, policy.Decision{Rule: ruleIdentity, Reason: why})
+			return
+		}
+		cc.target = target{host, local.Port()}
+		if !p.passUndecrypted(ctx, cc, false) {
+			p.look(ctx, cc)
+		}
+	})
+}
+
+// meant returns the host that a captured connection was meant for: the name
+// that its address was made up for, else the address; or why there is none.
+func (p *Proxy) meant(dst netip.AddrPort) (host, why string) {
+	addr := dst.Addr().Unmap().WithZone("")
+	if name, ok := p.Capture.NameOf(addr); ok {
+		host, err := hostname.Canonical(name)
+		if err != nil {
+			return "", err.Error()
+		}
+		return host, ""
+	}
+	if !addr.IsValid() || p.Capture.Synthetic(addr) {
+		return "", "the address stands for no name that was asked for in this run"
+	}
+	return addr.String(), ""
+}
+
+func addrPort(a net.Addr) (netip.AddrPort, bool) {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}, false
+	}
+	return tcp.AddrPort(), true
+}
