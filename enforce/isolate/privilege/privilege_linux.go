@@ -1,0 +1,101 @@
+// Package privilege gives up what the first process of a jail needed to make
+// it, for itself and for everything it will run.
+//
+// It must never leave a capability that could undo the jail. It works on the
+// calling thread alone, which the caller has locked and goes on to exec from.
+package privilege
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Set is a set of capabilities, a bit for each number of capabilities(7).
+type Set uint64
+
+// Root is what a command run by root keeps: what a package manager does to
+// files and to its own processes. Everything that touches the network, mounts,
+// devices or other processes' memory is gone.
+const Root Set = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_FOWNER |
+	1<<unix.CAP_FSETID | 1<<unix.CAP_KILL | 1<<unix.CAP_SETGID | 1<<unix.CAP_SETUID
+
+// Needed are the capabilities that making a jail takes, in its own user
+// namespace. They are handed over as ambient ones: an exec as anyone but root
+// loses all others.
+func Needed() []uintptr {
+	return []uintptr{
+		unix.CAP_NET_ADMIN, unix.CAP_SYS_ADMIN, unix.CAP_NET_BIND_SERVICE,
+		unix.CAP_NET_RAW, unix.CAP_SETPCAP, unix.CAP_SYS_RESOURCE,
+	}
+}
+
+// Drop reduces the thread to keep, for good: the bounding set, the ambient set,
+// no_new_privs and the thread's own sets.
+func Drop(keep Set) error {
+	for c := range highest() + 1 {
+		if keep&(1<<c) != 0 {
+			continue
+		}
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err != nil {
+			return fmt.Errorf("drop capability %d: %w", c, err)
+		}
+	}
+	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
+		return fmt.Errorf("clear the ambient capabilities: %w", err)
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("set no_new_privs: %w", err)
+	}
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	data := [2]unix.CapUserData{}
+	for i := range data {
+		part := uint32(keep >> (32 * i))
+		data[i] = unix.CapUserData{Effective: part, Permitted: part}
+	}
+	if err := unix.Capset(&head, &data[0]); err != nil {
+		return fmt.Errorf("set the capabilities: %w", err)
+	}
+	return nil
+}
+
+// highest returns the last capability that the kernel knows.
+func highest() uintptr {
+	data, err := os.ReadFile("/proc/sys/kernel/cap_last_cap")
+	if n, parseErr := strconv.Atoi(strings.TrimSpace(string(data))); err == nil && parseErr == nil {
+		return uintptr(n)
+	}
+	return unix.CAP_LAST_CAP
+}
+
+// Check reads back what the process has and returns an error where that is more
+// than keep, or where no_new_privs or a filter is missing.
+func Check(keep Set) error {
+	data, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return err
+	}
+	fields := map[string]string{}
+	for line := range strings.Lines(string(data)) {
+		k, v, _ := strings.Cut(line, ":")
+		fields[k] = strings.TrimSpace(v)
+	}
+	for _, k := range []string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"} {
+		has, err := strconv.ParseUint(fields[k], 16, 64)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", k, err)
+		}
+		if extra := has &^ uint64(keep); extra != 0 {
+			return fmt.Errorf("%s still has %#x", k, extra)
+		}
+	}
+	for k, want := range map[string]string{"NoNewPrivs": "1", "Seccomp": "2"} {
+		if fields[k] != want {
+			return fmt.Errorf("%s is %q, not %s", k, fields[k], want)
+		}
+	}
+	return nil
+}
