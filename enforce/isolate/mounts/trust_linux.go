@@ -1,0 +1,212 @@
+package mounts
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/juliendoutre/proxaudit/enforce/isolate/truststore"
+	"golang.org/x/sys/unix"
+)
+
+// Where the systems keep their trust stores: Debian and what follows it, Red
+// Hat, SUSE, Alpine, Arch (crypto/x509/root_linux.go has the same list).
+var (
+	trustDirs    = []string{"/etc/ssl/certs", "/etc/pki/tls/certs", "/usr/lib/ssl/certs", "/var/lib/ca-certificates/openssl"}
+	trustBundles = []string{
+		"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/pki/tls/cert.pem",
+		"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/ca-bundle.pem",
+		"/var/lib/ca-certificates/ca-bundle.pem", "/etc/ssl/cert.pem", "/usr/lib/ssl/cert.pem",
+	}
+	javaStores = []string{
+		"/etc/ssl/certs/java/cacerts", "/etc/pki/java/cacerts", "/etc/pki/ca-trust/extracted/java/cacerts",
+		"/usr/lib/jvm/*/lib/security/cacerts", "/usr/lib/jvm/*/jre/lib/security/cacerts",
+		"/opt/*/lib/security/cacerts", "/opt/java/*/lib/security/cacerts",
+	}
+)
+
+// alias and fileName are how the certificate is called in the stores.
+const (
+	alias    = "proxaudit"
+	fileName = "proxaudit.pem"
+)
+
+// trust adds the certificate to every store of the system. A store that cannot
+// be extended is left as it was, with a warning: its users will not get through.
+func (t *tree) trust() error {
+	if len(t.plan.CA) == 0 {
+		return nil
+	}
+	cert, err := truststore.Certificate(t.plan.CA)
+	if err != nil {
+		return fmt.Errorf("read the run's certificate: %w", err)
+	}
+	s := &stores{tree: t, cert: cert, layers: map[string]string{}}
+	for _, dir := range existing(trustDirs) {
+		t.warn(s.directory(dir), "add the certificate to "+dir)
+	}
+	bundles := existing(trustBundles)
+	for _, path := range bundles {
+		t.warn(s.replace(path, func(old []byte) ([]byte, error) {
+			return truststore.Bundle(old, cert), nil
+		}), "add the certificate to "+path)
+	}
+	java := slices.Clone(javaStores)
+	for _, home := range t.plan.JavaHomes {
+		java = append(java, filepath.Join(home, "lib/security/cacerts"), filepath.Join(home, "jre/lib/security/cacerts"))
+	}
+	for _, path := range existing(java) {
+		t.warn(s.replace(path, func(old []byte) ([]byte, error) {
+			return truststore.Java(old, alias, cert)
+		}), "add the certificate to "+path)
+	}
+	if len(bundles) == 0 {
+		t.warn(s.alone(), "make a trust store")
+	}
+	s.mount()
+	return nil
+}
+
+// stores gathers, for each directory, a layer of changed files to lay over it.
+type stores struct {
+	*tree
+	cert   *x509.Certificate
+	layers map[string]string
+	dirs   []string
+}
+
+// directory prepares a directory in which OpenSSL finds a certificate by the
+// hash of its subject, and others by reading every file.
+func (s *stores) directory(dir string) error {
+	hash, err := truststore.SubjectHash(s.cert)
+	if err != nil {
+		return err
+	}
+	layer, err := s.layer()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(layer, fileName), truststore.PEM(s.cert), 0o644); err != nil {
+		return err
+	}
+	n := 0
+	for ; ; n++ { // two subjects may have one hash; OpenSSL counts on (c_rehash(1))
+		_, err := os.Lstat(filepath.Join(dir, fmt.Sprintf("%s.%d", hash, n)))
+		if errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := os.Symlink(fileName, filepath.Join(layer, fmt.Sprintf("%s.%d", hash, n))); err != nil {
+		return err
+	}
+	s.layers[dir] = layer
+	s.dirs = append(s.dirs, dir)
+	return nil
+}
+
+// replace shows another content for a file: in the layer of its directory where
+// there is one, else by a bind over it.
+func (s *stores) replace(path string, change func([]byte) ([]byte, error)) error {
+	old, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	data, err := change(old)
+	if err != nil {
+		return err
+	}
+	for _, dir := range s.dirs {
+		if under(path, dir) {
+			rel, err := filepath.Rel(dir, path)
+			if err != nil {
+				return err
+			}
+			return writeUnder(s.layers[dir], rel, data)
+		}
+	}
+	file, err := s.file(data)
+	if err != nil {
+		return err
+	}
+	return bind(file, path)
+}
+
+// alone writes a bundle of one where the system has none at all.
+func (s *stores) alone() error {
+	if len(s.dirs) == 0 {
+		return errors.New("the system has none; only the variables tell tools of the certificate")
+	}
+	return writeUnder(s.layers[s.dirs[0]], "ca-certificates.crt", truststore.PEM(s.cert))
+}
+
+func writeUnder(dir, rel string, data []byte) error {
+	path := filepath.Join(dir, rel)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, data, 0o644)
+}
+
+// mount lays the layers over their directories. Root may install certificates,
+// into the jail's copy.
+func (s *stores) mount() {
+	for _, dir := range s.dirs {
+		fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err == nil {
+			err = s.overlay(dir, fdPath(fd), s.layers[dir], !s.plan.Root)
+			unix.Close(fd)
+		}
+		if err != nil {
+			// Without overlays the files that have a counterpart are bound.
+			s.warn(err, "add the certificate to "+dir)
+			s.bindLayer(dir)
+		}
+	}
+}
+
+func (s *stores) bindLayer(dir string) {
+	layer := s.layers[dir]
+	err := filepath.WalkDir(layer, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		rel, err := filepath.Rel(layer, path)
+		if err != nil {
+			return err
+		}
+		if target := filepath.Join(dir, rel); exists(target) {
+			return bind(path, target)
+		}
+		return nil
+	})
+	s.warn(err, "add the certificate to "+dir)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// existing returns the real paths of what there is, each once.
+func existing(patterns []string) []string {
+	var all []string
+	for _, pattern := range patterns {
+		matches, err := filepath.Glob(pattern)
+		if err != nil {
+			continue
+		}
+		for _, m := range matches {
+			if real, err := filepath.EvalSymlinks(m); err == nil && !slices.Contains(all, real) {
+				all = append(all, real)
+			}
+		}
+	}
+	return all
+}
