@@ -21,6 +21,8 @@ type Plan struct {
 	Sockets []string
 	// AllowSockets are paths of host sockets to keep.
 	AllowSockets []string
+	// Sysctls are written below /proc/sys, such as "net/ipv4/x" to "0".
+	Sysctls map[string]string
 	// Root is set where the command runs as root of the host: then what belongs
 	// to root and reaches the whole machine is hidden as well.
 	Root bool
@@ -172,6 +174,11 @@ func (t *tree) proc() error {
 	}
 	if err != nil {
 		return fmt.Errorf("mount a fresh /proc: %w", err)
+	}
+	for name, value := range t.plan.Sysctls {
+		if err := os.WriteFile("/proc/sys/"+name, []byte(value), 0); err != nil {
+			return fmt.Errorf("set %s: %w", name, err)
+		}
 	}
 	return nil
 }

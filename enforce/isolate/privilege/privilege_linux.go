@@ -25,11 +25,12 @@ const Root Set = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_FOWN
 
 // Needed are the capabilities that making a jail takes, in its own user
 // namespace. They are handed over as ambient ones: an exec as anyone but root
-// loses all others.
+// loses all others. DAC_OVERRIDE is for an overlay's work directory, which the
+// kernel makes with mode 0.
 func Needed() []uintptr {
 	return []uintptr{
 		unix.CAP_NET_ADMIN, unix.CAP_SYS_ADMIN, unix.CAP_NET_BIND_SERVICE,
-		unix.CAP_NET_RAW, unix.CAP_SETPCAP, unix.CAP_SYS_RESOURCE,
+		unix.CAP_NET_RAW, unix.CAP_SETPCAP, unix.CAP_SYS_RESOURCE, unix.CAP_DAC_OVERRIDE,
 	}
 }
 

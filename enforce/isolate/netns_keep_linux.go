@@ -1,0 +1,218 @@
+package isolate
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/juliendoutre/proxaudit/enforce/isolate/control"
+	"golang.org/x/sys/unix"
+)
+
+// leftGrace is what processes that outlive the command get between SIGTERM and
+// the end of the jail.
+const leftGrace = time.Second
+
+// keeper is the first process after it gave its privileges up: it starts the
+// command, reaps whatever is orphaned, passes signals on, and ends the jail by
+// ending itself.
+type keeper struct {
+	ctl  *control.Conn
+	send sync.Mutex
+	mu   sync.Mutex
+	main int // the command's process, 0 before it runs and after it ended
+}
+
+// keepJail is the second half of the first process' life.
+func keepJail() error {
+	// exec set the process dumpable again; nobody may look into it or take files
+	// out of it (ptrace(2), "Ptrace access mode checking").
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("hide the first process: %w", err)
+	}
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return fmt.Errorf("ask to die with the proxy: %w", err)
+	}
+	deafen()
+	ctl, err := control.FromFile(os.NewFile(controlFD, "control"))
+	if err != nil {
+		return err
+	}
+	k := &keeper{ctl: ctl}
+	for {
+		var m message
+		files, err := ctl.Receive(&m)
+		if err != nil {
+			return err // the proxy has gone, and so must the jail
+		}
+		if err := k.handle(m, files); err != nil {
+			return err
+		}
+	}
+}
+
+// deafen catches all signals and does nothing about them. They are caught, not
+// ignored, because what is ignored stays ignored in the command. What was
+// ignored from the start stays so, as under nohup.
+func deafen() {
+	var ignored []os.Signal
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT} {
+		if signal.Ignored(s) {
+			ignored = append(ignored, s)
+		}
+	}
+	signal.Notify(make(chan os.Signal, 1))
+	if len(ignored) > 0 {
+		signal.Ignore(ignored...)
+	}
+}
+
+func (k *keeper) handle(m message, files []*os.File) error {
+	defer closeFiles(files)
+	switch {
+	case m.Test != nil:
+		var reply message
+		if err := m.Test.run(); err != nil {
+			reply.Failed = toStep(err)
+		}
+		return k.tell(reply)
+	case m.Start:
+		return k.start(files)
+	case m.Signal != 0:
+		k.signal(m.Signal, m.Group)
+	case m.Dial != 0:
+		go k.dial(m.Dial)
+	}
+	return nil
+}
+
+func (k *keeper) tell(m message, files ...*os.File) error {
+	k.send.Lock()
+	defer k.send.Unlock()
+	return k.ctl.Send(m, files...)
+}
+
+// start runs the command with three standard files, after the blob that says
+// what it is.
+func (k *keeper) start(files []*os.File) error {
+	if len(files) != 4 {
+		return fmt.Errorf("start came with %d files", len(files))
+	}
+	var c command
+	if err := control.ReadBlob(files[0], &c); err != nil {
+		return err
+	}
+	argv, env := texts(c.Argv), texts(c.Env)
+	path, err := lookPath(argv[0], env)
+	if err == nil {
+		k.mu.Lock()
+		k.main, err = syscall.ForkExec(path, argv, &syscall.ProcAttr{
+			Env:   env,
+			Files: []uintptr{files[1].Fd(), files[2].Fd(), files[3].Fd()},
+			// No Setpgid: the command belongs to the jail's process group, which
+			// the terminal has been given to.
+			Sys: &syscall.SysProcAttr{},
+		})
+		k.mu.Unlock()
+	}
+	if err != nil {
+		return k.tell(message{Code: startCode(err), Text: err.Error()})
+	}
+	if err := k.tell(message{Started: true}); err != nil {
+		return err
+	}
+	go k.reap(k.main)
+	return nil
+}
+
+// reap waits for all children, which in a PID namespace includes all orphans,
+// until the command ends; then it ends the rest.
+func (k *keeper) reap(main int) {
+	for {
+		var ws syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &ws, syscall.WUNTRACED, nil)
+		switch {
+		case err == syscall.EINTR:
+		case err != nil:
+			os.Exit(1)
+		case pid == main && ws.Stopped():
+			_ = k.tell(message{Stopped: ws.StopSignal()})
+		case pid == main:
+			k.mu.Lock()
+			k.main = 0
+			k.mu.Unlock()
+			k.endRest()
+			status := int(ws)
+			_ = k.tell(message{Exited: &status})
+			os.Exit(0)
+		}
+	}
+}
+
+// endRest asks what is left to end, and gives it a moment.
+func (k *keeper) endRest() {
+	if _, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); err == syscall.ECHILD {
+		return
+	}
+	_ = syscall.Kill(-1, syscall.SIGTERM)
+	_ = syscall.Kill(-1, syscall.SIGCONT)
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		for {
+			if _, err := syscall.Wait4(-1, nil, 0, nil); err != nil && err != syscall.EINTR {
+				return
+			}
+		}
+	}()
+	select {
+	case <-gone:
+	case <-time.After(leftGrace):
+	}
+}
+
+// signal passes s on: to the jail's process group, which is this process' own,
+// as a terminal would, or to the command alone.
+func (k *keeper) signal(s syscall.Signal, group bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case k.main == 0:
+	case group:
+		_ = syscall.Kill(0, s)
+	default:
+		_ = syscall.Kill(k.main, s)
+	}
+}
+
+// dial connects to a server in the jail and hands the connection out.
+func (k *keeper) dial(port uint16) {
+	reply := message{Dial: port}
+	c, err := net.DialTimeout("tcp", fmt.Sprintf("localhost:%d", port), 5*time.Second)
+	if err != nil {
+		reply.Text = err.Error()
+		_ = k.tell(reply)
+		return
+	}
+	defer c.Close()
+	f, err := c.(*net.TCPConn).File()
+	if err != nil {
+		reply.Text = err.Error()
+		_ = k.tell(reply)
+		return
+	}
+	defer f.Close()
+	_ = k.tell(reply, f)
+}
+
+func texts(all [][]byte) []string {
+	out := make([]string, len(all))
+	for i, b := range all {
+		out[i] = string(b)
+	}
+	return out
+}

@@ -1,0 +1,227 @@
+package isolate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/juliendoutre/proxaudit/enforce/isolate/capture"
+	"github.com/juliendoutre/proxaudit/enforce/isolate/control"
+	"github.com/juliendoutre/proxaudit/enforce/isolate/fakedns"
+	"github.com/juliendoutre/proxaudit/enforce/isolate/icmp"
+	"github.com/juliendoutre/proxaudit/enforce/isolate/sockowner"
+	"github.com/juliendoutre/proxaudit/policy"
+)
+
+// makeTimeout bounds the making of a jail, which takes some ten milliseconds.
+const makeTimeout = 20 * time.Second
+
+// Netns confines the command in namespaces of its own (namespaces(7)): a network
+// whose every address is this program, a name server that never asks anyone, a
+// file tree without the sockets of host services, and no privileges.
+//
+// It promises that no process started by the command opens an IP connection or
+// sends a DNS question except through the listener. It does not promise
+// anything about helpers outside that the command reaches by other means: files
+// it leaves for others to run, or sockets that were allowed.
+type Netns struct {
+	first    *firstProcess
+	ctl      *control.Conn
+	kind     capture.Kind
+	port     uint16
+	listener net.Listener
+	names    *fakedns.Names
+	dns      *fakedns.Server
+	icmp     *icmp.Watcher
+	owners   *sockowner.Finder
+	as       user
+	warnings []string
+}
+
+var (
+	_ Transparent = (*Netns)(nil)
+	_ Attributor  = (*Netns)(nil)
+)
+
+// NewNetns makes a jail and proves it tight, without starting the command. An
+// error is a *Refusal where the system does not allow it. The program must have
+// called RunInit first thing in main.
+func NewNetns(ctx context.Context, o NetnsOptions) (*Netns, error) {
+	return newNetns(ctx, o)
+}
+
+func newNetns(ctx context.Context, o NetnsOptions, kinds ...capture.Kind) (*Netns, error) {
+	as, err := whichUser(o.KeepRoot)
+	if err != nil {
+		return nil, &Refusal{Step: "find out who runs the command", Err: err}
+	}
+	plan, err := planFor(o, as)
+	if err != nil {
+		return nil, &Refusal{Step: "look at what must be hidden", Err: err}
+	}
+	ctl, far, err := control.Pair()
+	if err != nil {
+		return nil, &Refusal{Step: "prepare", Err: err}
+	}
+	first, err := startFirst(as, far)
+	far.Close()
+	if err != nil {
+		ctl.Close()
+		return nil, refused("make the namespaces", err)
+	}
+	n := &Netns{first: first, ctl: ctl, as: as, names: &fakedns.Names{}}
+	// Whoever waits for the jail's first process gets an end of file when that
+	// is killed.
+	stop := context.AfterFunc(ctx, first.kill)
+	timeout := time.AfterFunc(makeTimeout, first.kill)
+	err = n.make(o, setup{Plan: plan, Kinds: kinds})
+	timeout.Stop()
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		n.Close()
+		return nil, err
+	}
+	return n, nil
+}
+
+// make has the first process build the jail, takes over what it hands out, and
+// has it tested.
+func (n *Netns) make(o NetnsOptions, s setup) error {
+	blob, err := control.Blob(s)
+	if err != nil {
+		return err
+	}
+	err = n.ctl.Send(message{}, blob)
+	blob.Close()
+	if err != nil {
+		return n.first.explain("hand over the plan", err)
+	}
+	var made message
+	files, err := n.ctl.Receive(&made)
+	if err != nil {
+		return n.first.explain("make the jail", err)
+	}
+	if made.Failed != nil {
+		return refused(made.Failed.Step, made.Failed)
+	}
+	n.kind, n.port, n.warnings = made.Kind, made.Port, made.Warnings
+	h, err := unpack(made, files)
+	if err != nil {
+		closeFiles(files)
+		return err
+	}
+	if err := n.serve(o, h); err != nil {
+		return err
+	}
+	return n.selfTest()
+}
+
+// serve takes over the sockets of the jail.
+func (n *Netns) serve(o NetnsOptions, h *handout) error {
+	n.owners = sockowner.New(h.diag, h.proc)
+	n.dns = &fakedns.Server{Names: n.names, IPv6: h.ipv6, Asked: o.Asked}
+	var errs []error
+	for _, f := range h.dnsUDP {
+		errs = append(errs, n.dns.ServeUDP(f))
+	}
+	for _, f := range h.dnsTCP {
+		errs = append(errs, n.dns.ServeTCP(f))
+	}
+	report := o.Refused
+	if report == nil {
+		report = func(icmp.Refused) {}
+	}
+	var err error
+	n.icmp, err = icmp.Watch(h.icmp, report)
+	errs = append(errs, err)
+	n.listener, err = listen(n.kind, h.tcp)
+	return errors.Join(append(errs, err)...)
+}
+
+// Name implements Jail.
+func (n *Netns) Name() string { return NetnsName }
+
+// Advisory implements Jail: the command cannot go around the proxy.
+func (n *Netns) Advisory() bool { return false }
+
+// Listener implements Jail.
+func (n *Netns) Listener() net.Listener { return n.listener }
+
+// ProxyURL implements Jail. Clients that take no proxy are captured as well.
+func (n *Netns) ProxyURL() string { return fmt.Sprintf("http://127.0.0.1:%d", n.port) }
+
+// Capture is how connections are taken: tproxy, redirect or ports.
+func (n *Netns) Capture() string { return string(n.kind) }
+
+// Warnings says what a tool in the jail may miss.
+func (n *Netns) Warnings() []string { return n.warnings }
+
+// NameOf implements Transparent.
+func (n *Netns) NameOf(a netip.Addr) (string, bool) { return n.names.NameOf(a) }
+
+// Synthetic implements Transparent.
+func (n *Netns) Synthetic(a netip.Addr) bool { return fakedns.Synthetic(a) }
+
+// Own implements Transparent.
+func (n *Netns) Own(a netip.Addr) bool {
+	a = a.Unmap()
+	return a.IsLoopback() || a.IsUnspecified() || a == capture.Self4 || a == capture.Self6
+}
+
+// Process implements Attributor.
+func (n *Netns) Process(c net.Conn) (*policy.Process, error) {
+	client, err := addrPort(c.RemoteAddr())
+	if err != nil {
+		return nil, err
+	}
+	server, err := addrPort(c.LocalAddr())
+	if err != nil {
+		return nil, err
+	}
+	return n.owners.TCP(client, server)
+}
+
+// Datagram returns the process behind a DNS question or a refused datagram.
+func (n *Netns) Datagram(client, server netip.AddrPort) (*policy.Process, error) {
+	return n.owners.UDP(client, server)
+}
+
+func addrPort(a net.Addr) (netip.AddrPort, error) {
+	t, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}, fmt.Errorf("%T is no TCP address", a)
+	}
+	return t.AddrPort(), nil
+}
+
+// Close implements Jail: whatever still runs in the jail is killed.
+func (n *Netns) Close() error {
+	n.first.kill()
+	n.first.wait()
+	n.ctl.Close()
+	if n.listener != nil {
+		n.listener.Close()
+	}
+	if n.dns != nil {
+		n.dns.Close()
+	}
+	if n.icmp != nil {
+		n.icmp.Close()
+	}
+	if n.owners != nil {
+		n.owners.Close()
+	}
+	return nil
+}
+
+func closeFiles(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}

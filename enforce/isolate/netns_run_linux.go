@@ -1,0 +1,183 @@
+package isolate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/juliendoutre/proxaudit/enforce/isolate/control"
+	"github.com/juliendoutre/proxaudit/internal/child"
+)
+
+// stopGrace is what the command gets between SIGTERM and SIGKILL when the
+// context ends.
+const stopGrace = 5 * time.Second
+
+// errGone means that the jail ended without saying how the command did.
+var errGone = errors.New("the jail ended before its command did")
+
+// Run implements Jail. It may be called once. When ctx ends, the command gets
+// SIGTERM and, five seconds later, the jail is killed; the error is then the
+// context's cause, and the code still the command's.
+func (n *Netns) Run(ctx context.Context, c Command) (int, error) {
+	if len(c.Argv) == 0 {
+		return 0, &child.StartError{Code: 125, Err: errors.New("no command given")}
+	}
+	std, err := jailStdio(c.Stdin, c.Stdout, c.Stderr)
+	if err != nil {
+		return 0, &child.StartError{Argv0: c.Argv[0], Code: 125, Err: err}
+	}
+	defer std.close()
+	r := &run{n: n, tty: openTerminal(n.first.pid), signals: make(chan os.Signal, 64)}
+	defer r.tty.close()
+	signal.Notify(r.signals, r.forwarded()...)
+	defer signal.Stop(r.signals)
+	r.tty.begin(c.Stdout)
+	defer r.tty.take()
+	if err := r.start(c, std); err != nil {
+		return 0, err
+	}
+	std.started()
+	code, err := r.wait(ctx)
+	n.first.kill()
+	n.first.wait()
+	std.finish()
+	return code, err
+}
+
+// run is a command that has been asked for.
+type run struct {
+	n       *Netns
+	tty     *terminal
+	signals chan os.Signal
+}
+
+func (r *run) start(c Command, std *stdio) error {
+	fail := func(code int, err error) error {
+		return &child.StartError{Argv0: c.Argv[0], Code: code, Err: err}
+	}
+	blob, err := control.Blob(command{Argv: raw(c.Argv), Env: raw(r.n.as.environ(c.Env))})
+	if err != nil {
+		return fail(125, err)
+	}
+	err = r.n.ctl.Send(message{Start: true}, append([]*os.File{blob}, std.jail[:]...)...)
+	blob.Close()
+	if err != nil {
+		return fail(125, err)
+	}
+	var m message
+	if _, err := r.n.ctl.Receive(&m); err != nil {
+		return fail(125, fmt.Errorf("%w: %w", errGone, err))
+	}
+	if !m.Started {
+		return fail(m.Code, errors.New(m.Text))
+	}
+	return nil
+}
+
+// wait passes signals in and news out until the command has ended.
+func (r *run) wait(ctx context.Context) (int, error) {
+	news := make(chan message)
+	go r.listen(news)
+	done, cause := ctx.Done(), error(nil)
+	var kill <-chan time.Time
+	for {
+		select {
+		case m, ok := <-news:
+			switch {
+			case !ok:
+				if cause == nil {
+					cause = errGone
+				}
+				return 128 + int(syscall.SIGKILL), cause
+			case m.Exited != nil:
+				return exitCode(syscall.WaitStatus(*m.Exited)), cause
+			case m.Stopped != 0:
+				r.tty.stopped(m.Stopped, r.send)
+			}
+		case s := <-r.signals:
+			r.forward(s.(syscall.Signal))
+		case <-done:
+			done, cause = nil, context.Cause(ctx)
+			r.send(syscall.SIGTERM, false)
+			r.send(syscall.SIGCONT, true)
+			kill = time.After(stopGrace)
+		case <-kill:
+			r.n.first.kill()
+		}
+	}
+}
+
+// listen reads what the jail says until it falls silent.
+func (r *run) listen(news chan<- message) {
+	defer close(news)
+	for {
+		var m message
+		files, err := r.n.ctl.Receive(&m)
+		if err != nil {
+			return
+		}
+		if m.Dial != 0 {
+			closeFiles(files)
+			continue
+		}
+		news <- m
+		if m.Exited != nil {
+			return
+		}
+	}
+}
+
+// forwarded are the signals that are passed on. What was ignored when this
+// program started stays ignored, here and in the jail.
+func (r *run) forwarded() []os.Signal {
+	all := []os.Signal{syscall.SIGCONT, syscall.SIGTSTP, syscall.SIGWINCH}
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2} {
+		if !signal.Ignored(s) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// forward passes s on. What a terminal sends it sends to a whole group.
+func (r *run) forward(s syscall.Signal) {
+	switch s {
+	case syscall.SIGINT, syscall.SIGQUIT, syscall.SIGWINCH:
+		r.send(s, true)
+	case syscall.SIGTSTP:
+		r.send(s, true)
+		r.tty.take()
+		// Stop as we would have, had the signal not been caught.
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	case syscall.SIGCONT:
+		r.tty.again()
+		r.send(s, true)
+	default:
+		r.send(s, false)
+	}
+}
+
+// send passes a signal in; a jail that has just ended does not need it.
+func (r *run) send(s syscall.Signal, group bool) {
+	_ = r.n.ctl.Send(message{Signal: s, Group: group})
+}
+
+func exitCode(ws syscall.WaitStatus) int {
+	if ws.Signaled() {
+		return 128 + int(ws.Signal())
+	}
+	return ws.ExitStatus()
+}
+
+func raw(all []string) [][]byte {
+	out := make([][]byte, len(all))
+	for i, s := range all {
+		out[i] = []byte(s)
+	}
+	return out
+}

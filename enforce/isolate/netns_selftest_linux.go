@@ -1,0 +1,146 @@
+package isolate
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/juliendoutre/proxaudit/enforce/isolate/privilege"
+	"golang.org/x/sys/unix"
+)
+
+// testTimeout bounds one step of the self-test; all of it takes a millisecond.
+const testTimeout = 5 * time.Second
+
+// testAddress is one that nobody has (RFC 5737), at a port that every kind of
+// capture takes.
+const testAddress = "192.0.2.1:443"
+
+// selfTest is what the jail's first process tries before the command starts. A
+// confinement that is only believed in is none.
+type selfTest struct {
+	// Loopback and Abstract are listeners outside, which must not be reached.
+	Loopback, Abstract string
+	// NetNS is the host's network namespace.
+	NetNS string
+	// Keep are the capabilities that may be left.
+	Keep privilege.Set
+	// Nonce is to arrive at the proxy when it is sent to testAddress.
+	Nonce []byte
+}
+
+// selfTest has the jail try to get out, and fails when it can, or when what it
+// sends does not come to the listener.
+func (n *Netns) selfTest() error {
+	loopback, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return refused("test the jail", err)
+	}
+	defer loopback.Close()
+	nonce := make([]byte, 16)
+	_, _ = rand.Read(nonce) // crypto/rand.Read never fails
+	abstract, err := net.Listen("unix", fmt.Sprintf("@proxaudit-test-%x", nonce[:8]))
+	if err != nil {
+		return refused("test the jail", err)
+	}
+	defer abstract.Close()
+	namespace, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		return refused("test the jail", err)
+	}
+	test := &selfTest{
+		Loopback: loopback.Addr().String(), Abstract: abstract.Addr().String(),
+		NetNS: namespace, Keep: n.as.keep, Nonce: nonce,
+	}
+	arrived := make(chan error, 1)
+	go func() { arrived <- n.expect(nonce) }()
+	if err := n.ctl.Send(message{Test: test}); err != nil {
+		return n.first.explain("test the jail", err)
+	}
+	var result message
+	if _, err := n.ctl.Receive(&result); err != nil {
+		return n.first.explain("test the jail", err)
+	}
+	if result.Failed != nil {
+		return refused("test the jail", result.Failed)
+	}
+	select {
+	case err := <-arrived:
+		return refused("test the jail", err)
+	case <-time.After(testTimeout):
+		return refused("test the jail", errors.New("a connection out did not arrive at the proxy"))
+	}
+}
+
+// expect takes the one connection that the test makes.
+func (n *Netns) expect(nonce []byte) error {
+	c, err := n.listener.Accept()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if got := c.LocalAddr().String(); got != testAddress {
+		return fmt.Errorf("a connection to %s arrived as one to %s", testAddress, got)
+	}
+	if err := c.SetDeadline(time.Now().Add(testTimeout)); err != nil {
+		return err
+	}
+	got := make([]byte, len(nonce))
+	if _, err := io.ReadFull(c, got); err != nil {
+		return fmt.Errorf("a connection out broke: %w", err)
+	}
+	if !bytes.Equal(got, nonce) {
+		return errors.New("a connection out was answered by someone else")
+	}
+	return nil
+}
+
+// run is the jail's part.
+func (t *selfTest) run() error {
+	if err := privilege.Check(t.Keep); err != nil {
+		return fmt.Errorf("a privilege is left: %w", err)
+	}
+	if ns, err := os.Readlink("/proc/self/ns/net"); err != nil || ns == t.NetNS {
+		return fmt.Errorf("the network namespace is the host's (%s, %v)", ns, err)
+	}
+	links, err := net.Interfaces()
+	if err != nil {
+		return fmt.Errorf("list the network interfaces: %w", err)
+	}
+	for _, l := range links {
+		if l.Flags&net.FlagLoopback == 0 {
+			return fmt.Errorf("there is a network interface %s", l.Name)
+		}
+	}
+	for network, addr := range map[string]string{"tcp": t.Loopback, "unix": t.Abstract} {
+		c, err := net.DialTimeout(network, addr, testTimeout)
+		if err == nil {
+			c.Close()
+			return fmt.Errorf("%s of the host can be reached", addr)
+		}
+		if !errors.Is(err, syscall.ECONNREFUSED) {
+			return fmt.Errorf("reach %s of the host: %w", addr, err)
+		}
+	}
+	if fd, err := unix.Socket(unix.AF_VSOCK, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err == nil {
+		unix.Close(fd)
+		return errors.New("a socket to the hypervisor can be opened")
+	}
+	return t.sendOut()
+}
+
+func (t *selfTest) sendOut() error {
+	c, err := net.DialTimeout("tcp", testAddress, testTimeout)
+	if err != nil {
+		return fmt.Errorf("a connection out did not arrive at the proxy: %w", err)
+	}
+	defer c.Close()
+	_, err = c.Write(t.Nonce)
+	return err
+}
