@@ -18,6 +18,9 @@ func lookPath(name string, env []string) (string, error) {
 	if strings.Contains(name, "/") {
 		return name, executable(name)
 	}
+	if name == "" {
+		return "", fs.ErrNotExist
+	}
 	path := "/bin:/usr/bin"
 	for _, kv := range env {
 		if v, ok := strings.CutPrefix(kv, "PATH="); ok {

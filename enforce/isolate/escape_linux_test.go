@@ -1,0 +1,229 @@
+package isolate
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// escape is an attempt, what it must say inside, and what proves that the case
+// tests something.
+type escape struct {
+	name string
+	// want is how the attempt ends, one of them.
+	want []string
+	// captured is true when it must arrive at the proxy.
+	captured bool
+	// refused is true when a refused datagram must be reported.
+	refused bool
+	// control is true when the same attempt outside a jail reaches a server. It
+	// is run there too: a case that cannot succeed proves nothing.
+	control bool
+	// root and user are false where a case is for the other.
+	root, user bool
+}
+
+var escapes = []escape{
+	{name: "tcp to the host's loopback", want: []string{"ECONNREFUSED"}, control: true, root: true, user: true},
+	{name: "tcp to the host's IPv6 loopback", want: []string{"ECONNREFUSED"}, control: true, root: true, user: true},
+	{name: "tcp to the host's address", want: []string{"answer: proxied"}, captured: true, control: true, root: true, user: true},
+	{name: "udp to the host's loopback", want: []string{"ECONNREFUSED"}, refused: true, control: true, root: true, user: true},
+	{name: "udp to the host's address", want: []string{"ECONNREFUSED"}, refused: true, control: true, root: true, user: true},
+	{name: "abstract unix socket", want: []string{"ECONNREFUSED"}, control: true, root: true, user: true},
+	{name: "unix socket", want: []string{"ECONNREFUSED"}, control: true, root: true, user: true},
+	{name: "unix datagram socket", want: []string{"ECONNREFUSED"}, control: true, root: true, user: true},
+	{name: "unix socket by another spelling", want: []string{"ECONNREFUSED"}, control: true, root: true, user: true},
+	{name: "unix socket, renamed", want: []string{"EBUSY"}, root: true, user: true},
+	{name: "unix socket, hard link", want: []string{"EXDEV", "EPERM"}, root: true, user: true},
+	{name: "multipath tcp", want: []string{"done", "ENOPROTOOPT", "EPROTONOSUPPORT"}, root: true, user: true},
+	{name: "sctp", want: []string{"EPROTONOSUPPORT", "ECONNREFUSED", "ESOCKTNOSUPPORT"}, root: true, user: true},
+	{name: "udp-lite", want: []string{"done", "EPROTONOSUPPORT"}, root: true, user: true},
+	{name: "tcp fast open", want: []string{"done", "EOPNOTSUPP"}, control: true, root: true, user: true},
+	{name: "raw socket", want: []string{"EPERM"}, root: true, user: true},
+	{name: "packet socket", want: []string{"EAFNOSUPPORT"}, root: true, user: true},
+	{name: "vsock", want: []string{"EAFNOSUPPORT"}, root: true, user: true},
+	{name: "kernel crypto socket", want: []string{"EAFNOSUPPORT"}, root: true, user: true},
+	{name: "bluetooth", want: []string{"EAFNOSUPPORT"}, root: true, user: true},
+	{name: "netfilter socket", want: []string{"EPROTONOSUPPORT"}, root: true, user: true},
+	{name: "io_uring", want: []string{"ENOSYS"}, root: true, user: true},
+	{name: "bpf", want: []string{"EPERM"}, root: true, user: true},
+	{name: "userfaultfd", want: []string{"EPERM"}, root: true, user: true},
+	{name: "keyring", want: []string{"ENOSYS"}, root: true, user: true},
+	{name: "handle of a file", want: []string{"EPERM"}, root: true, user: true},
+	{name: "an interface", want: []string{"EPERM"}, root: true, user: true},
+	{name: "a route", want: []string{"EPERM"}, root: true, user: true},
+	{name: "a user namespace", want: []string{"ENOSPC"}, root: true, user: true},
+	{name: "the host's network namespace", want: []string{"EACCES", "EPERM", "ENOENT"}, root: true, user: true},
+	{name: "kill the proxy", want: []string{"ESRCH"}, root: true, user: true},
+	{name: "look at the proxy", want: []string{"ENOENT"}, root: true, user: true},
+	{name: "trace the first process", want: []string{"EPERM"}, root: true, user: true},
+	{name: "memory of the first process", want: []string{"EACCES"}, root: true, user: true},
+	{name: "files of the first process", want: []string{"EACCES"}, root: true, user: true},
+	{name: "tree of the first process", want: []string{"EACCES"}, root: true, user: true},
+	{name: "environment of the first process", want: []string{"EACCES"}, root: true, user: true},
+	{name: "read memory of the first process", want: []string{"EPERM"}, root: true, user: true},
+	{name: "take a file of the first process", want: []string{"EPERM"}, root: true, user: true},
+	{name: "unmount what hides", want: []string{"EPERM"}, root: true, user: true},
+	{name: "mount", want: []string{"EPERM"}, root: true, user: true},
+	{name: "make a device", want: []string{"EPERM"}, root: true, user: true},
+	{name: "change root", want: []string{"EPERM"}, root: true, user: true},
+	{name: "inherited files", want: []string{"EBADF"}, root: true, user: true},
+	{name: "a call of the x32 ABI", want: []string{"signal 31"}, root: true, user: true},
+	{name: "kill everybody", want: []string{"signal 9", "ESRCH", "done"}, root: true, user: true},
+	{name: "kill our process group", want: []string{"signal 9"}, root: true, user: true},
+	{name: "kill the first process", want: []string{"done"}, root: true, user: true},
+	{name: "raise our privileges", want: []string{"EPERM"}, root: true, user: true},
+	{name: "turn no_new_privs off", want: []string{"EINVAL"}, root: true, user: true},
+	{name: "a program that the kernel runs", want: []string{"EROFS"}, root: true},
+	{name: "a switch of the kernel", want: []string{"EROFS", "ENOENT"}, root: true},
+	{name: "the magic key", want: []string{"EROFS", "ENOENT"}, root: true},
+}
+
+func TestEscape(t *testing.T) {
+	// What this program has open without knowing must not reach the command.
+	leak, err := os.Open("/etc/passwd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leak.Close()
+	inheritable(t, leak)
+	for _, e := range escapes {
+		t.Run(e.name, func(t *testing.T) {
+			switch {
+			case isRoot() && !e.root || !isRoot() && !e.user:
+				t.Skip("this case is for the other user")
+			case e.name == "a call of the x32 ABI" && runtime.GOARCH != "amd64":
+				t.Skip("NOT CHECKED: there is no such ABI on this machine")
+			}
+			e.test(t)
+		})
+	}
+}
+
+func (e escape) test(t *testing.T) {
+	out := newOutside(t)
+	if hostAddress() == "" && (e.captured || strings.Contains(e.name, "host's address")) {
+		t.Log("NOT CHECKED against a real address: this host has none but the loopback")
+		out.env = append(out.env, "OUT_HOST=192.0.2.77")
+	}
+	if e.control && hostOrLocal(e.name) {
+		control := exec.Command("/proc/self/exe", attemptArg, e.name)
+		control.Env = append(os.Environ(), out.env...)
+		said, err := control.CombinedOutput()
+		if err != nil {
+			t.Fatalf("outside a jail: %v\n%s", err, said)
+		}
+		out.wait(t, string(said))
+		out.forget()
+	}
+	j := newJail(t, NetnsOptions{})
+	j.proxy(answer)
+	c := inside(e.name, out.env...)
+	said, code := j.output(t, c)
+	if code > 128 {
+		said += " signal " + itoa(code-128)
+	}
+	if !slices.ContainsFunc(e.want, func(w string) bool { return strings.Contains(said, w) }) {
+		t.Errorf("the attempt ended with %q (%d), want one of %q", said, code, e.want)
+	}
+	if seen := out.all(); seen != "" {
+		t.Errorf("ESCAPED: the host's servers saw %s", seen)
+	}
+	if e.captured && len(j.captured()) == 0 {
+		t.Error("nothing arrived at the proxy")
+	}
+	if e.refused {
+		j.waitRefused(t)
+	}
+}
+
+// hostOrLocal is false for cases that need an address this host lacks.
+func hostOrLocal(name string) bool {
+	return hostAddress() != "" || !strings.Contains(name, "host's address") && name != "tcp fast open"
+}
+
+// wait waits until a server has seen something.
+func (o *outside) wait(t *testing.T, said string) {
+	t.Helper()
+	select {
+	case <-o.any:
+	case <-time.After(10 * time.Second):
+		t.Fatalf("outside a jail the attempt reached nothing, so the case proves nothing: %s", said)
+	}
+}
+
+func (o *outside) forget() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.seen = nil
+}
+
+func (j *testJail) waitRefused(t *testing.T) {
+	t.Helper()
+	// The report comes over a socket of its own; closing the jail's sockets
+	// after the command's end drains nothing, so wait for the event.
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
+		j.mu.Lock()
+		n := len(j.refused)
+		j.mu.Unlock()
+		if n > 0 {
+			return
+		}
+		runtime.Gosched()
+	}
+	t.Error("the refused datagram was not reported")
+}
+
+// TestProxyIsKilled: when the proxy dies, however it does, so does the jail.
+func TestProxyIsKilled(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	proxy := exec.Command("/proc/self/exe", attemptArg, "be a proxy")
+	proxy.Stdout, proxy.Stderr = w, w
+	if err := proxy.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	buf := make([]byte, 100)
+	n, err := r.Read(buf) // the command in the jail says hello
+	if err != nil || !strings.Contains(string(buf[:n]), "confined") {
+		t.Fatalf("the command said %q, %v", buf[:n], err)
+	}
+	_ = proxy.Process.Kill()
+	_ = proxy.Wait()
+	// The command and its daemon hold the pipe until they end.
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			if _, err := r.Read(buf); err != nil {
+				return
+			}
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Error("the command outlived its proxy")
+	}
+}
+
+func beAProxy() error {
+	n, err := NewNetns(context.Background(), NetnsOptions{})
+	if err != nil {
+		return err
+	}
+	_, err = n.Run(context.Background(), Command{
+		Argv: []string{"sh", "-c", "setsid sleep 1000 & echo confined; sleep 1000"},
+		Env:  os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr,
+	})
+	return err
+}
