@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,7 +20,10 @@ import (
 )
 
 // init breaks the cycle between the table and an attempt that makes a jail.
-func init() { attempts["be a proxy"] = beAProxy }
+func init() {
+	attempts["be a proxy"] = beAProxy
+	attempts["be a proxy on a terminal"] = beAProxyOnATerminal
+}
 
 // attempts are what a hostile command would try. Each returns nil when it was
 // let.
@@ -35,6 +39,11 @@ var attempts = map[string]func() error{
 	"unix socket by another spelling":  func() error { return talk("unix", "/proc/self/root"+os.Getenv("OUT_UNIX")) },
 	"unix socket, renamed":             renamed,
 	"unix socket, hard link":           hardLink,
+	"dial often":                       dialOften,
+	"get":                              get,
+	"use the terminal":                 useTheTerminal,
+	"wait for ever":                    waitForEver,
+	"wait to be continued":             waitToBeContinued,
 	"dial all":                         dialAll,
 	"dial oneself":                     dialOneself,
 	"dial at once":                     dialAtOnce,
@@ -264,6 +273,29 @@ func unmountAll() error {
 		return nil
 	}
 	return syscall.EINVAL
+}
+
+// dialOften prints the time that one connection takes, as a duration.
+func dialOften() error {
+	begun := time.Now()
+	for range number("TIMES") {
+		if err := fetch("192.0.2.7:443"); err != nil {
+			return err
+		}
+	}
+	fmt.Println(time.Since(begun) / time.Duration(number("TIMES")))
+	os.Exit(0)
+	return nil
+}
+
+func get() error {
+	response, err := http.Get("https://ok.test/")
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	_, err = io.Copy(os.Stdout, response.Body)
+	return err
 }
 
 // filesOfFirst opens them: root may see their numbers.
