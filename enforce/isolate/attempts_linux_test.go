@@ -44,6 +44,7 @@ var attempts = map[string]func() error{
 	"use the terminal":                 useTheTerminal,
 	"wait for ever":                    waitForEver,
 	"wait to be continued":             waitToBeContinued,
+	"serve port 3000":                  servePort3000,
 	"dial all":                         dialAll,
 	"dial oneself":                     dialOneself,
 	"dial at once":                     dialAtOnce,

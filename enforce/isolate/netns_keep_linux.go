@@ -1,10 +1,12 @@
 package isolate
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/signal"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -192,14 +194,7 @@ func (k *keeper) signal(s syscall.Signal, group bool) {
 // dial connects to a server in the jail and hands the connection out.
 func (k *keeper) dial(port uint16) {
 	reply := message{Dial: port}
-	c, err := net.DialTimeout("tcp", fmt.Sprintf("localhost:%d", port), 5*time.Second)
-	if err != nil {
-		reply.Text = err.Error()
-		_ = k.tell(reply)
-		return
-	}
-	defer c.Close()
-	f, err := c.(*net.TCPConn).File()
+	f, err := dialLoopback(port)
 	if err != nil {
 		reply.Text = err.Error()
 		_ = k.tell(reply)
@@ -207,6 +202,20 @@ func (k *keeper) dial(port uint16) {
 	}
 	defer f.Close()
 	_ = k.tell(reply, f)
+}
+
+func dialLoopback(port uint16) (*os.File, error) {
+	var errs []error
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		c, err := net.DialTimeout("tcp", net.JoinHostPort(host, strconv.Itoa(int(port))), 5*time.Second)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		defer c.Close()
+		return c.(*net.TCPConn).File()
+	}
+	return nil, errors.Join(errs...)
 }
 
 func texts(all [][]byte) []string {

@@ -39,6 +39,7 @@ type Netns struct {
 	icmp     *icmp.Watcher
 	owners   *sockowner.Finder
 	as       user
+	dialer   *dialer
 	warnings []string
 }
 
@@ -73,7 +74,7 @@ func newNetns(ctx context.Context, o NetnsOptions, kinds ...capture.Kind) (*Netn
 		ctl.Close()
 		return nil, refused("make the namespaces", err)
 	}
-	n := &Netns{first: first, ctl: ctl, as: as, names: &fakedns.Names{}}
+	n := &Netns{first: first, ctl: ctl, as: as, names: &fakedns.Names{}, dialer: newDialer()}
 	// Whoever waits for the jail's first process gets an end of file when that
 	// is killed.
 	stop := context.AfterFunc(ctx, first.kill)

@@ -115,6 +115,7 @@ func (r *run) wait(ctx context.Context) (int, error) {
 // listen reads what the jail says until it falls silent.
 func (r *run) listen(news chan<- message) {
 	defer close(news)
+	defer close(r.n.dialer.ended)
 	for {
 		var m message
 		files, err := r.n.ctl.Receive(&m)
@@ -122,7 +123,7 @@ func (r *run) listen(news chan<- message) {
 			return
 		}
 		if m.Dial != 0 {
-			closeFiles(files)
+			r.n.dialer.deliver(m, files)
 			continue
 		}
 		news <- m

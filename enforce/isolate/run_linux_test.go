@@ -353,6 +353,7 @@ func TestProgramsOfTheOrdinaryKindWork(t *testing.T) {
 		hostname >/dev/null || echo no host name
 		ps ax >/dev/null || echo no processes
 		mkfifo "$(mktemp -u)" || echo no fifo
+		echo true | script -qec true /dev/null >/dev/null || echo no terminals
 	`)
 	if out != "" || code != 0 {
 		t.Errorf("%d: %s", code, out)

@@ -22,9 +22,9 @@ var (
 	// laterRun hold what a daemon of the host would run later.
 	laterRun = []string{"/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly", "/etc/cron.monthly", "/var/spool/cron"}
 	// devices are what programs need; a disk's node is the disk.
-	devices = []string{"null", "zero", "full", "random", "urandom", "tty", "ptmx"}
+	devices = []string{"null", "zero", "full", "random", "urandom", "tty"}
 	// deviceDirs are file systems of their own below /dev.
-	deviceDirs = []string{"pts", "shm", "mqueue"}
+	deviceDirs = []string{"shm", "mqueue"}
 )
 
 // hideRoot takes away what the host's root can reach by owning it.
@@ -109,8 +109,12 @@ func (t *tree) devices() error {
 			return err
 		}
 	}
+	if err := t.terminals(filepath.Join(dev, "pts")); err != nil {
+		return err
+	}
 	for name, target := range map[string]string{
-		"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2",
+		"ptmx": "pts/ptmx",
+		"fd":   "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2",
 	} {
 		if err := os.Symlink(target, filepath.Join(dev, name)); err != nil {
 			return err
@@ -118,6 +122,23 @@ func (t *tree) devices() error {
 	}
 	if err := unix.Mount(dev, "/dev", "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
 		return fmt.Errorf("replace /dev: %w", err)
+	}
+	return nil
+}
+
+// terminals mounts the pseudo-terminals: new ones, and nobody else's, unless the
+// command has one of the host's, which it must find under its name
+// (ttyname(3)).
+func (t *tree) terminals(pts string) error {
+	if err := os.Mkdir(pts, 0o755); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(t.plan.Terminals, func(path string) bool { return under(path, "/dev/pts") }) {
+		return unix.Mount("/dev/pts", pts, "", unix.MS_BIND|unix.MS_REC, "")
+	}
+	err := unix.Mount("devpts", pts, "devpts", unix.MS_NOSUID|unix.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620")
+	if err != nil {
+		return fmt.Errorf("mount pseudo-terminals: %w", err)
 	}
 	return nil
 }

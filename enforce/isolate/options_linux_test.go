@@ -1,0 +1,258 @@
+package isolate
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestPublish(t *testing.T) {
+	j := newJail(t, NetnsOptions{})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	published := make(chan error, 1)
+	go func() { published <- j.Publish(l, 3000) }()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	got := make(chan string, 1)
+	go func() {
+		_, _ = r.Read(make([]byte, 10))
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			got <- err.Error()
+			return
+		}
+		defer c.Close()
+		fmt.Fprintln(c, "from outside")
+		_ = c.(*net.TCPConn).CloseWrite()
+		data, _ := io.ReadAll(c)
+		got <- string(data)
+	}()
+	c := inside("serve port 3000")
+	c.Stdout = w
+	if code, err := j.Run(context.Background(), c); code != 0 || err != nil {
+		t.Errorf("%d, %v", code, err)
+	}
+	w.Close()
+	if s := <-got; s != "inside: from outside\n" {
+		t.Errorf("the client outside got %q", s)
+	}
+	l.Close()
+	if err := <-published; err != nil {
+		t.Error(err)
+	}
+}
+
+func servePort3000() error {
+	l, err := net.Listen("tcp", "127.0.0.1:3000")
+	if err != nil {
+		return err
+	}
+	fmt.Println("up")
+	c, err := l.Accept()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	data, err := io.ReadAll(c)
+	fmt.Fprintf(c, "inside: %s", data)
+	return err
+}
+
+// TestAllowedSocket: a host socket that was asked for can be reached, and no
+// other.
+func TestAllowedSocket(t *testing.T) {
+	for _, dir := range []string{t.TempDir(), runtimeDir(t)} {
+		path := filepath.Join(dir, "allowed")
+		l, err := net.Listen("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				_, _ = io.WriteString(c, "outside\n")
+				_, _ = io.Copy(io.Discard, c)
+				c.Close()
+			}
+		}()
+		for _, allowed := range []bool{false, true} {
+			var o NetnsOptions
+			want := "ECONNREFUSED"
+			if allowed {
+				o.AllowSockets, want = []string{path}, "answer: outside"
+			}
+			j := newJail(t, o)
+			if out, _ := j.output(t, inside("unix socket", "OUT_UNIX="+path)); !strings.Contains(out, want) {
+				t.Errorf("%s, allowed %v: %s", path, allowed, out)
+			}
+		}
+	}
+}
+
+// runtimeDir is a directory under /run, where the user may have one.
+func runtimeDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/run", "proxaudit")
+	if err != nil {
+		if dir, err = os.MkdirTemp("/run/lock", "proxaudit"); err != nil {
+			t.Log("NOT CHECKED under /run: no directory there is this user's")
+			return t.TempDir()
+		}
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// TestSocketMadeLater: services that start during the run are hidden as well,
+// where services keep their sockets.
+func TestSocketMadeLater(t *testing.T) {
+	dir := runtimeDir(t)
+	if !strings.HasPrefix(dir, "/run") {
+		t.Skip("NOT CHECKED: this user has no directory under /run")
+	}
+	j := newJail(t, NetnsOptions{})
+	path := filepath.Join(dir, "later")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if out, _ := j.output(t, inside("unix socket", "OUT_UNIX="+path)); !strings.Contains(out, "ECONNREFUSED") {
+		t.Errorf("ESCAPED: %s", out)
+	}
+}
+
+// TestWorkingDirectoryIsEnteredAnew: the one that was inherited lies under what
+// has been hidden, and ".." from there would lead to the host's sockets.
+func TestWorkingDirectoryIsEnteredAnew(t *testing.T) {
+	dir := runtimeDir(t)
+	if !strings.HasPrefix(dir, "/run") {
+		t.Skip("NOT CHECKED: this user has no directory under /run")
+	}
+	sub := filepath.Join(dir, "sub")
+	if err := os.Mkdir(sub, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("unix", filepath.Join(dir, "socket"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	t.Chdir(sub)
+	j := newJail(t, NetnsOptions{})
+	if out, _ := j.output(t, inside("unix socket", "OUT_UNIX=../socket")); !strings.Contains(out, "ECONNREFUSED") {
+		t.Errorf("ESCAPED: %s", out)
+	}
+}
+
+// TestSudo: root that was called by sudo runs the command as the caller.
+func TestSudo(t *testing.T) {
+	if !isRoot() {
+		t.Skip("this case is for root")
+	}
+	t.Setenv("SUDO_UID", "65534")
+	j := newJail(t, NetnsOptions{})
+	j.proxy(answer)
+	out, _ := j.output(t, Command{
+		Argv: []string{"sh", "-c", "id -u; id -G; grep CapPrm /proc/self/status; echo $USER"},
+		Env:  []string{"PATH=/usr/bin:/bin", "USER=root"},
+	})
+	if want := "65534\n65534\nCapPrm:\t0000000000000000\nnobody"; out != want {
+		t.Errorf("got %s, want %s", out, want)
+	}
+	j = newJail(t, NetnsOptions{})
+	j.proxy(answer)
+	if out, _ := j.output(t, inside("dial all", "TARGETS=192.0.2.7:443")); !strings.Contains(out, "proxied") {
+		t.Errorf("got %s", out)
+	}
+	j = newJail(t, NetnsOptions{KeepRoot: true})
+	if out, _ := j.shell(t, "id -u"); out != "0" {
+		t.Errorf("with KeepRoot: %s", out)
+	}
+}
+
+// TestRootOfTheHost: what root could reach by owning it.
+func TestRootOfTheHost(t *testing.T) {
+	if !isRoot() {
+		t.Skip("this case is for root")
+	}
+	j := newJail(t, NetnsOptions{})
+	out, _ := j.shell(t, `
+		find /dev -type b | head -3
+		for d in /etc/cron.d /etc/cron.daily /var/spool/cron; do test -d $d && echo x > $d/proxaudit-test; done
+		rm -rf /dev/shm/proxaudit-test; mkdir /dev/shm/proxaudit-test && chown 33:33 /dev/shm/proxaudit-test || echo chown
+		su -s /bin/sh nobody -c 'id -u' || echo su
+		rm -rf /dev/shm/proxaudit-test
+	`)
+	if strings.TrimSpace(out) != "65534" {
+		t.Errorf("got %s", out)
+	}
+	left, _ := filepath.Glob("/etc/cron.*/proxaudit-test")
+	if len(left) > 0 {
+		t.Errorf("ESCAPED: %v", left)
+		for _, path := range left {
+			os.Remove(path)
+		}
+	}
+}
+
+// TestRefusal: where there can be no jail, the words say why. Inside a jail
+// there can be none.
+func TestRefusal(t *testing.T) {
+	j := newJail(t, NetnsOptions{})
+	out, _ := j.output(t, inside("be a proxy"))
+	for _, want := range []string{"cannot confine the command: make the namespaces", "ENOSPC"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in %s", want, out)
+		}
+	}
+	_, err := newNetns(t.Context(), NetnsOptions{AllowSockets: []string{"/no/such/socket"}})
+	if err == nil || !strings.Contains(err.Error(), "/no/such/socket") {
+		t.Errorf("a socket that is not there: %v", err)
+	}
+}
+
+func TestMend(t *testing.T) {
+	for errno, want := range map[string]string{"ENOSPC": "user.max_user_namespaces", "EPERM": "sudo", "EINVAL": "doctor", "EIO": ""} {
+		err := refused("make the namespaces", errnoNamed(errno))
+		if hint := err.(*Refusal).Hint(); !strings.Contains(hint, want) && !inContainer() || (want == "") != (hint == "") {
+			t.Errorf("%s: %q", errno, hint)
+		}
+	}
+}
+
+func TestProbe(t *testing.T) {
+	f := ProbeNetns(t.Context())
+	if !f.Works || f.Took == 0 || !strings.Contains(f.Detail, "tproxy") {
+		t.Errorf("found %+v", f)
+	}
+}
+
+// TestCancelledBeforeItIsMade: nothing is left behind.
+func TestCancelledBeforeItIsMade(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := NewNetns(ctx, NetnsOptions{}); err == nil {
+		t.Error("a jail was made")
+	}
+}
+
+func errnoNamed(name string) error {
+	return map[string]error{"ENOSPC": syscall.ENOSPC, "EPERM": syscall.EPERM, "EINVAL": syscall.EINVAL, "EIO": syscall.EIO}[name]
+}
