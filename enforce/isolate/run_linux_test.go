@@ -209,6 +209,7 @@ func dialOneself() error {
 	if err != nil {
 		return err
 	}
+	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
 	data, err := io.ReadAll(c)
 	fmt.Printf("answer: %s", data)
 	return err

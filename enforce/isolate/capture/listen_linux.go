@@ -135,9 +135,8 @@ func bound(kind int, port uint16, v6, only, transparent bool) (*os.File, error) 
 }
 
 func bindAny(fd int, port uint16, v6, only, transparent bool) error {
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
-		return err
-	}
+	// No SO_REUSEADDR: it would let the command bind the same UDP port and take
+	// the questions.
 	if transparent {
 		if err := unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_TRANSPARENT, 1); err != nil {
 			return err

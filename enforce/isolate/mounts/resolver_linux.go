@@ -1,7 +1,9 @@
 package mounts
 
 import (
+	"net/netip"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -14,6 +16,9 @@ func (t *tree) resolver() error {
 		return "# written by proxaudit\nnameserver " + t.plan.NameServer + "\n"
 	}), "write resolv.conf")
 	t.warn(t.rewrite("/etc/nsswitch.conf", hostsFromDNS), "write nsswitch.conf")
+	hostname, err := os.Hostname()
+	t.warn(err, "find the host name")
+	t.warn(t.rewrite("/etc/hosts", func(old string) string { return localHosts(old, hostname) }), "write hosts")
 	return nil
 }
 
@@ -46,6 +51,32 @@ func hostsFromDNS(conf string) string {
 			b.WriteString(" myhostname")
 		}
 		b.WriteString(" dns\n")
+	}
+	return b.String()
+}
+
+// localHosts leaves the names of this machine. Others have to be asked for, so
+// that the proxy learns which name a connection is for; it looks them up in the
+// host's file itself. The machine's own name is a loopback address here, as it
+// is on Debian.
+func localHosts(hosts, hostname string) string {
+	var b strings.Builder
+	named := false
+	for line := range strings.Lines(hosts) {
+		content, _, _ := strings.Cut(line, "#")
+		fields := strings.Fields(content)
+		if len(fields) < 2 {
+			continue
+		}
+		addr, err := netip.ParseAddr(fields[0])
+		if err != nil || !addr.IsLoopback() {
+			continue
+		}
+		named = named || slices.Contains(fields[1:], hostname)
+		b.WriteString(strings.Join(fields, " ") + "\n")
+	}
+	if !named && hostname != "" {
+		b.WriteString("127.0.1.1 " + hostname + "\n")
 	}
 	return b.String()
 }
