@@ -19,6 +19,7 @@ import (
 	"github.com/juliendoutre/proxaudit/enforce/isolate/capture"
 	"github.com/juliendoutre/proxaudit/enforce/isolate/fakedns"
 	"github.com/juliendoutre/proxaudit/enforce/isolate/icmp"
+	"github.com/juliendoutre/proxaudit/policy"
 )
 
 const (
@@ -71,13 +72,22 @@ type testJail struct {
 	mu      sync.Mutex
 	conns   []string // LocalAddr, name
 	asked   []fakedns.Question
+	askers  []*policy.Process
 	refused []icmp.Refused
 }
 
 func newJail(t testing.TB, o NetnsOptions, kinds ...capture.Kind) *testJail {
 	t.Helper()
 	j := &testJail{}
-	o.Asked = func(q fakedns.Question) { j.note(func() { j.asked = append(j.asked, q) }) }
+	o.Asked = func(q fakedns.Question) {
+		p := j.Attribute(net.UDPAddrFromAddrPort(q.Client), net.UDPAddrFromAddrPort(q.Server))
+		j.note(func() {
+			j.asked = append(j.asked, q)
+			if p != nil {
+				j.askers = append(j.askers, p)
+			}
+		})
+	}
 	o.Refused = func(r icmp.Refused) { j.note(func() { j.refused = append(j.refused, r) }) }
 	n, err := newNetns(context.Background(), o, kinds...)
 	if err != nil {

@@ -51,9 +51,11 @@ type Transparent interface {
 
 // Attributor is a Jail that can tell who made a connection.
 type Attributor interface {
-	// Process returns the process behind an accepted connection. It is evidence,
-	// not proof. It takes under a millisecond: ask once a connection.
-	Process(net.Conn) (*policy.Process, error)
+	Jail
+	// Attribute returns the process behind a connection, by its two ends as the
+	// accepted connection has them, and nil when it is not to be found. It is
+	// evidence, not proof. It takes under a millisecond: ask once a connection.
+	Attribute(client, server net.Addr) *policy.Process
 }
 
 // Refusal says why a confinement could not be made. Nothing was started.

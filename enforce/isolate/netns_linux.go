@@ -175,30 +175,25 @@ func (n *Netns) Own(a netip.Addr) bool {
 	return a.IsLoopback() || a.IsUnspecified() || a == capture.Self4 || a == capture.Self6
 }
 
-// Process implements Attributor.
-func (n *Netns) Process(c net.Conn) (*policy.Process, error) {
-	client, err := addrPort(c.RemoteAddr())
+// Attribute implements Attributor. For a DNS question or a refused datagram it
+// takes UDP addresses.
+func (n *Netns) Attribute(client, server net.Addr) *policy.Process {
+	var p *policy.Process
+	var err error
+	switch from := client.(type) {
+	case *net.TCPAddr:
+		if to, ok := server.(*net.TCPAddr); ok {
+			p, err = n.owners.TCP(from.AddrPort(), to.AddrPort())
+		}
+	case *net.UDPAddr:
+		if to, ok := server.(*net.UDPAddr); ok {
+			p, err = n.owners.UDP(from.AddrPort(), to.AddrPort())
+		}
+	}
 	if err != nil {
-		return nil, err
+		return nil // it has closed the connection, or has ended
 	}
-	server, err := addrPort(c.LocalAddr())
-	if err != nil {
-		return nil, err
-	}
-	return n.owners.TCP(client, server)
-}
-
-// Datagram returns the process behind a DNS question or a refused datagram.
-func (n *Netns) Datagram(client, server netip.AddrPort) (*policy.Process, error) {
-	return n.owners.UDP(client, server)
-}
-
-func addrPort(a net.Addr) (netip.AddrPort, error) {
-	t, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}, fmt.Errorf("%T is no TCP address", a)
-	}
-	return t.AddrPort(), nil
+	return p
 }
 
 // Close implements Jail: whatever still runs in the jail is killed.

@@ -24,6 +24,9 @@ var errGone = errors.New("the jail ended before its command did")
 // SIGTERM and, five seconds later, the jail is killed; the error is then the
 // context's cause, and the code still the command's.
 func (n *Netns) Run(ctx context.Context, c Command) (int, error) {
+	if err := context.Cause(ctx); err != nil {
+		return 0, err
+	}
 	if len(c.Argv) == 0 {
 		return 0, &child.StartError{Code: 125, Err: errors.New("no command given")}
 	}

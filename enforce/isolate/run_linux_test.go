@@ -292,6 +292,9 @@ func TestQuestionsAreEvents(t *testing.T) {
 	out, _ := j.output(t, inside("ask"))
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if len(j.askers) == 0 || !slices.Contains(j.askers[0].Argv, "ask") {
+		t.Errorf("the question was asked by %+v", j.askers)
+	}
 	for _, want := range []string{"203.0.113.53", "8.8.8.8"} {
 		found := false
 		for _, q := range j.asked {
@@ -324,9 +327,9 @@ func testWhoAsked(t *testing.T, kind capture.Kind) {
 	j := newJail(t, NetnsOptions{}, kind)
 	found := make(chan string, 1)
 	j.proxy(func(c net.Conn) {
-		p, err := j.Process(c)
-		if err != nil {
-			found <- err.Error()
+		p := j.Attribute(c.RemoteAddr(), c.LocalAddr())
+		if p == nil {
+			found <- "nobody"
 		} else {
 			found <- fmt.Sprintf("%v %v %d parents", p.Argv, p.PID > 1, len(p.Parents))
 		}

@@ -93,9 +93,9 @@ func Check(keep Set) error {
 			return fmt.Errorf("%s still has %#x", k, extra)
 		}
 	}
-	for k, want := range map[string]string{"NoNewPrivs": "1", "Seccomp": "2"} {
-		if fields[k] != want {
-			return fmt.Errorf("%s is %q, not %s", k, fields[k], want)
+	for _, f := range [][2]string{{"NoNewPrivs", "1"}, {"Seccomp", "2"}} {
+		if fields[f[0]] != f[1] {
+			return fmt.Errorf("%s is %q, not %s", f[0], fields[f[0]], f[1])
 		}
 	}
 	return nil
