@@ -32,7 +32,6 @@ const (
 // TestMain runs all tests twice when it is root: as root, and as an ordinary
 // user. It is also the program that tests run in a jail.
 func TestMain(m *testing.M) {
-	RunInit()
 	if len(os.Args) > 2 && os.Args[1] == attemptArg {
 		attempt(os.Args[2])
 		return

@@ -13,7 +13,7 @@ import (
 	"github.com/juliendoutre/proxaudit/enforce/isolate/privilege"
 )
 
-// initArg is the hidden first argument of the jail's first process; see RunInit.
+// initArg is the hidden first argument of the jail's first process; see init.
 const initArg = "proxaudit-jail"
 
 // firstProcess is the jail's first process, seen from outside. Its end is the

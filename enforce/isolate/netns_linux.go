@@ -49,8 +49,7 @@ var (
 )
 
 // NewNetns makes a jail and proves it tight, without starting the command. An
-// error is a *Refusal where the system does not allow it. The program must have
-// called RunInit first thing in main.
+// error is a *Refusal where the system does not allow it.
 func NewNetns(ctx context.Context, o NetnsOptions) (*Netns, error) {
 	return newNetns(ctx, o)
 }

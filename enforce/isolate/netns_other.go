@@ -9,9 +9,6 @@ import (
 
 var errLinuxOnly = errors.New("this needs Linux")
 
-// RunInit does nothing: there are no jails to be the first process of.
-func RunInit() {}
-
 // Netns is there on Linux only.
 type Netns struct{ Jail }
 

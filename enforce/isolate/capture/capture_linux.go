@@ -71,9 +71,10 @@ func (s *Set) Files() []*os.File {
 	return all
 }
 
-// Setup makes the namespace. The kinds are tried in order; without any, all.
-func Setup(kinds ...Kind) (*Set, error) {
-	set := &Set{IPv6: hasIPv6()}
+// Setup makes the namespace, with or without IPv6. The kinds are tried in
+// order; without any, all.
+func Setup(ipv6 bool, kinds ...Kind) (*Set, error) {
+	set := &Set{IPv6: ipv6}
 	if err := everythingIsLocal(set.IPv6); err != nil {
 		return nil, err
 	}
@@ -86,7 +87,9 @@ func Setup(kinds ...Kind) (*Set, error) {
 	return set, set.openICMP()
 }
 
-func hasIPv6() bool {
+// EnableIPv6 turns IPv6 on in the namespace, where the host's settings turned it
+// off, and reports whether there is any. It writes below /proc/sys.
+func EnableIPv6() bool {
 	data, err := os.ReadFile("/proc/sys/net/ipv6/conf/all/disable_ipv6")
 	if err != nil {
 		return false
