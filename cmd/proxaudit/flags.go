@@ -11,21 +11,24 @@ import (
 
 // options are the flags of a run.
 type options struct {
-	policies   list
-	output     string
-	learned    string // -o
-	isolation  string
-	port       uint
-	anyPort    bool // -port 0 was given
-	server     bool
-	caCert     string
-	caKey      string
-	mkcert     bool
-	logHeader  bool
-	logBody    bool
-	failOnDeny bool
-	verbose    bool
-	command    []string
+	policies  list
+	output    string
+	learned   string // -o
+	isolation string
+	// allowSockets and publish are holes that the user asks for in a jail.
+	allowSockets list
+	publish      ports
+	port         uint
+	anyPort      bool // -port 0 was given
+	server       bool
+	caCert       string
+	caKey        string
+	mkcert       bool
+	logHeader    bool
+	logBody      bool
+	failOnDeny   bool
+	verbose      bool
+	command      []string
 }
 
 // serverPort is where -server listens when no port is named, as it always did.
@@ -37,6 +40,20 @@ type list []string
 func (l *list) String() string     { return strings.Join(*l, ", ") }
 func (l *list) Set(s string) error { *l = append(*l, s); return nil }
 
+// ports is a flag that takes a port and may be given several times.
+type ports []uint16
+
+func (p *ports) String() string { return fmt.Sprint(*p) }
+
+func (p *ports) Set(s string) error {
+	n, err := strconv.ParseUint(s, 10, 16)
+	if err != nil || n == 0 {
+		return errors.New("not a port from 1 to 65535")
+	}
+	*p = append(*p, uint16(n))
+	return nil
+}
+
 // parse reads the flags of a verb. The flag package takes one dash and two
 // alike, and stops at "--" or at the first word that is no flag.
 func parse(verb string, args []string) (*options, error) {
@@ -46,6 +63,8 @@ func parse(verb string, args []string) (*options, error) {
 	f.Usage = func() {}
 	f.StringVar(&o.output, "output", "", "")
 	f.StringVar(&o.isolation, "isolation", "auto", "")
+	f.Var(&o.allowSockets, "allow-socket", "")
+	f.Var(&o.publish, "publish", "")
 	f.UintVar(&o.port, "port", 0, "")
 	f.BoolVar(&o.server, "server", false, "")
 	f.StringVar(&o.caCert, "ca-cert", "", "")

@@ -37,6 +37,8 @@ func run(args []string, con console) int {
 		return show(con.out, helpText(rest))
 	case "version":
 		return show(con.out, versionText())
+	case "doctor":
+		return doctor(con)
 	case "audit", "learn", "enforce":
 		code, err := wrap(verb, rest, con)
 		if err != nil {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/renameio/v2/maybe"
@@ -35,9 +37,13 @@ type session struct {
 	summary  *report.Summary
 	trust    clientenv.Trust
 	jail     isolate.Jail
+	netns    *isolate.Netns // the jail, when it is one of namespaces
 	proxy    *proxy.Proxy
+	running  atomic.Pointer[proxy.Proxy] // for what happens besides connections
 	served   chan error
 	code     int // of the command
+
+	published []net.Listener
 }
 
 // wrap runs audit, learn or enforce.
@@ -124,6 +130,9 @@ func (s *session) writeLearned() error {
 
 // close releases what is left, in the reverse order of prepare.
 func (s *session) close() {
+	for _, l := range s.published {
+		_ = l.Close()
+	}
 	if s.jail != nil {
 		_ = s.jail.Close()
 	}

@@ -5,10 +5,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/signal"
-	"strconv"
 	"syscall"
 
 	"go.uber.org/zap"
@@ -39,7 +37,10 @@ func (s *session) prepare() error {
 	if err != nil {
 		return err
 	}
-	if s.jail, err = s.isolate(); err != nil {
+	if s.jail, err = s.isolate(authority.CertificatePEM()); err != nil {
+		return err
+	}
+	if err := s.publishPorts(); err != nil {
 		return err
 	}
 	roots := clientenv.ReadRoots(os.Environ())
@@ -68,16 +69,6 @@ func (s *session) authority() (*ca.Authority, error) {
 	return ca.Load(cert, key)
 }
 
-// isolate makes the confinement that -isolation names.
-func (s *session) isolate() (isolate.Jail, error) {
-	switch s.isolation {
-	case "auto", "env":
-		return isolate.Env(isolate.EnvOptions{ListenAddr: net.JoinHostPort("127.0.0.1", strconv.Itoa(int(s.port)))})
-	default:
-		return nil, fail("-isolation takes auto or env", fmt.Errorf("unknown isolation %q", s.isolation))
-	}
-}
-
 // startProxy wires the gate to its recorders and serves the jail's listener.
 func (s *session) startProxy(authority *ca.Authority, roots func() *x509.CertPool) {
 	s.summary = &report.Summary{Mode: s.mode, Isolation: s.jail.Name(), Advisory: s.jail.Advisory(), PolicyName: s.policies.edit}
@@ -89,10 +80,13 @@ func (s *session) startProxy(authority *ca.Authority, roots func() *x509.CertPoo
 	if s.log != nil {
 		recorders = append(recorders, s.log)
 	}
+	capture, attribute := captureOf(s.jail)
 	s.proxy = proxy.New(proxy.Config{
 		Gate:       &enforce.Gate{Mode: s.mode, Policy: s.policies.decide, Recorder: enforce.Tee(recorders...)},
 		Leaf:       authority.Leaf,
 		Identify:   s.policies.identify,
+		Capture:    capture,
+		Attribute:  attribute,
 		Roots:      roots,
 		OuterProxy: clientenv.OuterProxy(os.Environ(), s.jail.Listener().Addr().String()),
 		Isolation:  s.jail.Name(),
@@ -101,6 +95,7 @@ func (s *session) startProxy(authority *ca.Authority, roots func() *x509.CertPoo
 		LogBody:    s.logBody,
 		Log:        s.diagnostics(),
 	})
+	s.running.Store(s.proxy)
 	s.served = make(chan error, 1)
 	go func() { s.served <- s.proxy.Serve(s.jail.Listener()) }()
 }
@@ -123,7 +118,7 @@ func (s *session) diagnostics() *zap.Logger {
 func (s *session) runCommand() error {
 	c := isolate.Command{
 		Argv:   s.command,
-		Env:    clientenv.Environ(os.Environ(), s.jail.ProxyURL(), s.trust),
+		Env:    s.environ(),
 		Stdin:  s.console.in,
 		Stdout: s.console.out,
 		Stderr: s.console.err,
@@ -145,6 +140,15 @@ func (s *session) runCommand() error {
 		return cause
 	}
 	return err
+}
+
+// environ is the command's environment. A confined command needs no proxy
+// variables, and behaves more as it would without proxaudit when it has none.
+func (s *session) environ() []string {
+	if s.netns != nil {
+		return clientenv.Environ(os.Environ(), "", s.trust)
+	}
+	return clientenv.Environ(os.Environ(), s.jail.ProxyURL(), s.trust)
 }
 
 // serve runs the proxy alone, until a signal.

@@ -24,11 +24,11 @@ func (p *Proxy) arrive(c net.Conn) {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		cc.captured = true
-		cc.process = p.who(cc)
+		p.who(cc)
 		host, why := p.meant(local)
 		if why != "" {
 			defer cc.Close()
-			ev := p.newEvent(enforce.StageTCP, &policy.Request{Scheme: "tcp", Host: local.Addr().String(), Port: local.Port()}, cc.process)
+			ev := p.newEvent(enforce.StageTCP, &policy.Request{Scheme: "tcp", Host: local.Addr().String(), Port: local.Port()}, cc.shown)
 			p.Gate.Settle(ev, policy.Decision{Rule: ruleIdentity, Reason: why})
 			return
 		}

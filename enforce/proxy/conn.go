@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 
+	"github.com/juliendoutre/proxaudit/enforce"
 	"github.com/juliendoutre/proxaudit/policy"
 )
 
@@ -32,6 +33,7 @@ type clientConn struct {
 type attribute struct {
 	once    sync.Once
 	process *policy.Process
+	shown   *policy.Process // in events: secrets in its arguments are redacted
 }
 
 // Read replays what was read ahead, then reads on.
@@ -77,7 +79,10 @@ func (p *Proxy) who(c *clientConn) *policy.Process {
 	if p.Attribute == nil {
 		return nil
 	}
-	c.once.Do(func() { c.process = p.Attribute(c.RemoteAddr(), c.LocalAddr()) })
+	c.once.Do(func() {
+		c.process = p.Attribute(c.RemoteAddr(), c.LocalAddr())
+		c.shown = enforce.RedactProcess(c.process)
+	})
 	return c.process
 }
 

@@ -39,7 +39,8 @@ func (p *Proxy) hijack(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
 		}
 		cc := &clientConn{Conn: client, target: target{host, port}}
 		outer := connOf(r.Context())
-		cc.once.Do(func() { cc.process = p.who(outer) })
+		p.who(outer)
+		cc.once.Do(func() { cc.process, cc.shown = outer.process, outer.shown })
 		if p.passUndecrypted(r.Context(), cc, true) {
 			return
 		}

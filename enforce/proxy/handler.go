@@ -64,7 +64,7 @@ func (p *Proxy) serveInner(w http.ResponseWriter, r *http.Request) {
 	case cc.captured && r.ProtoMajor == 1 && (r.Method == http.MethodConnect || r.URL.IsAbs()):
 		p.serveFront(w, r)
 	case r.Method == http.MethodConnect:
-		ev := p.newEvent(enforce.StageConnect, &policy.Request{Method: r.Method, Scheme: "https", Host: cc.target.host, Port: cc.target.port}, cc.process)
+		ev := p.newEvent(enforce.StageConnect, &policy.Request{Method: r.Method, Scheme: "https", Host: cc.target.host, Port: cc.target.port}, cc.shown)
 		p.Gate.Settle(ev, policy.Decision{Rule: ruleIdentity, Reason: "a CONNECT to " + r.Host + " inside a tunnel"})
 		http.Error(w, "proxaudit: a CONNECT inside a tunnel is refused", http.StatusBadRequest)
 	default:
@@ -76,7 +76,7 @@ func (p *Proxy) serveInner(w http.ResponseWriter, r *http.Request) {
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t target) {
 	x := &exchange{start: time.Now()}
 	x.problem = p.identify(x, r, t)
-	p.fillEvent(&x.event, enforce.StageRequest, &x.request, x.request.Process)
+	p.fillEvent(&x.event, enforce.StageRequest, &x.request, connOf(r.Context()).shown)
 	x.event.Protocol = r.Proto
 	if p.LogHeader {
 		x.event.RequestHeader = enforce.RedactHeader(r.Header)
@@ -144,6 +144,14 @@ func (p *Proxy) fillEvent(ev *enforce.Event, stage enforce.Stage, q *policy.Requ
 	if ev.URL = enforce.RedactURL(whole); ev.URL != whole {
 		ev.Path = enforce.RedactURL(q.Path)
 	}
+}
+
+// Note records what happened besides the connections that are served here, with
+// ev.Blocked as it is: a DNS question, a datagram that the jail refused.
+func (p *Proxy) Note(ev enforce.Event, d policy.Decision) {
+	ev.Schema, ev.ID, ev.Isolation = enforce.SchemaID, p.ids.id(), p.Isolation
+	ev.Decide(p.Gate.Mode, enforce.Verdict{Decision: d, Blocked: ev.Blocked})
+	p.recordResponse(&ev)
 }
 
 // isWebSocket reports whether r asks for RFC 6455's upgrade.

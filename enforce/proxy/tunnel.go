@@ -19,7 +19,7 @@ import (
 // reply says that the client still waits for the answer to its CONNECT.
 func (p *Proxy) tunnel(ctx context.Context, cc *clientConn, q *policy.Request, d policy.Decision, stage enforce.Stage, reply bool) {
 	defer func() { _ = cc.Close() }()
-	ev := p.newEvent(stage, q, cc.process)
+	ev := p.newEvent(stage, q, cc.shown)
 	if d.Action != policy.Deny && !d.Passthrough {
 		d = policy.Decision{Rule: d.Rule, Reason: "the host is allowed, but not what cannot be read: raw TCP takes a rule with schemes: [tcp]"}
 	}

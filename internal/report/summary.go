@@ -10,7 +10,9 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -41,8 +43,11 @@ type Summary struct {
 	blocked  int
 	hosts    tally
 	packages tally
-	denials  findings
-	logged   findings
+	// datagrams were refused, which is no denial of the policy's: clients fall
+	// back to TCP.
+	datagrams tally
+	denials   findings
+	logged    findings
 }
 
 // tally counts occurrences of up to maxRemembered names.
@@ -124,10 +129,16 @@ func (f *findings) add(ev enforce.Event) {
 func (s *Summary) Record(ev enforce.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if ev.Stage == enforce.StageResponse {
+	switch ev.Stage {
+	case enforce.StageResponse:
 		if ev.Error != "" || ev.Status >= 500 {
 			s.failures++
 		}
+		return nil
+	case enforce.StageDNS:
+		return nil // it decides nothing
+	case enforce.StageUDP:
+		s.datagrams.add(net.JoinHostPort(ev.Host, strconv.Itoa(int(ev.Port))))
 		return nil
 	}
 	if ev.Stage != enforce.StageConnect || !ev.Blocked {
@@ -174,6 +185,7 @@ func (s *Summary) WriteTo(w io.Writer) (int64, error) {
 	s.findings(&b, "to review", s.logged)
 	list(&b, "hosts", s.hosts.byCount())
 	list(&b, "packages", packages)
+	list(&b, "UDP refused", s.datagrams.byCount())
 	n, err := io.WriteString(w, b.String())
 	return int64(n), err
 }

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+
+	"github.com/juliendoutre/proxaudit/enforce"
+	"github.com/juliendoutre/proxaudit/enforce/isolate"
+	"github.com/juliendoutre/proxaudit/enforce/isolate/fakedns"
+	"github.com/juliendoutre/proxaudit/enforce/isolate/icmp"
+	"github.com/juliendoutre/proxaudit/enforce/proxy"
+	"github.com/juliendoutre/proxaudit/policy"
+)
+
+// isolate makes the confinement that -isolation names. auto is the strongest;
+// where that cannot be had, enforce stops, and audit and learn, which block
+// nothing, go on with the environment and say so.
+func (s *session) isolate(ca []byte) (isolate.Jail, error) {
+	switch {
+	case s.isolation == "env" || s.server && s.isolation == "auto":
+		return s.isolateEnv()
+	case s.isolation == isolate.NetnsName && !s.server, s.isolation == "auto":
+	case s.isolation == isolate.NetnsName:
+		return nil, fail("drop -isolation, or -server", errors.New("-server confines nothing"))
+	default:
+		return nil, fail("-isolation takes auto, netns or env", fmt.Errorf("unknown isolation %q", s.isolation))
+	}
+	n, err := isolate.NewNetns(context.Background(), isolate.NetnsOptions{
+		CA: ca, AllowSockets: s.allowSockets, Asked: s.asked, Refused: s.refused,
+	})
+	if err == nil {
+		s.netns = n
+		for _, w := range n.Warnings() {
+			say(s.console.err, "warning", w)
+		}
+		return n, nil
+	}
+	if s.mode == enforce.Enforce || s.isolation != "auto" {
+		return nil, err
+	}
+	say(s.console.err, "warning", err.Error()+"; going on without, as this blocks nothing: a program that ignores proxy variables is not seen (proxaudit doctor says more)")
+	return s.isolateEnv()
+}
+
+func (s *session) isolateEnv() (isolate.Jail, error) {
+	for _, confined := range []struct {
+		name  string
+		given bool
+	}{{"-publish", len(s.publish) > 0}, {"-allow-socket", len(s.allowSockets) > 0}} {
+		if confined.given {
+			return nil, fail("drop it, or run where proxaudit doctor finds netns working", fmt.Errorf("%s needs a confined command; with -isolation=env nothing is hidden", confined.name))
+		}
+	}
+	return isolate.Env(isolate.EnvOptions{ListenAddr: net.JoinHostPort("127.0.0.1", strconv.Itoa(int(s.port)))})
+}
+
+// captureOf returns what the proxy must know of a jail that captures, and how it
+// finds who asks.
+func captureOf(j isolate.Jail) (proxy.Capture, func(client, server net.Addr) *policy.Process) {
+	var capture proxy.Capture
+	if t, ok := j.(isolate.Transparent); ok {
+		capture = t
+	}
+	if a, ok := j.(isolate.Attributor); ok {
+		return capture, a.Attribute
+	}
+	return capture, nil
+}
+
+// asked records a DNS question. It was answered in the jail, with an address
+// made up for the name, so it decides nothing and nobody outside heard of it.
+func (s *session) asked(q fakedns.Question) {
+	d := policy.Decision{Action: policy.Log, Reason: "answered inside the jail; the question did not leave it"}
+	if q.Refused != "" {
+		d.Reason = "not answered: " + q.Refused
+	}
+	ev := enforce.Event{Stage: enforce.StageDNS, Method: q.Type, Host: q.Name, Port: q.Server.Port()}
+	s.note(ev, d, net.UDPAddrFromAddrPort(q.Client), net.UDPAddrFromAddrPort(q.Server))
+}
+
+// refused records a UDP datagram that was refused, such as QUIC's first.
+func (s *session) refused(r icmp.Refused) {
+	ev := enforce.Event{Stage: enforce.StageUDP, Scheme: "udp", Host: r.Destination.Addr().String(), Port: r.Destination.Port(), Blocked: true}
+	d := policy.Decision{Action: policy.Deny, Rule: "proxaudit:udp", Reason: "only TCP is carried; clients of QUIC fall back to it"}
+	s.note(ev, d, net.UDPAddrFromAddrPort(r.Source), net.UDPAddrFromAddrPort(r.Destination))
+}
+
+// note records what happened in the jail besides connections. Before the proxy
+// is up that is only the jail's own test.
+func (s *session) note(ev enforce.Event, d policy.Decision, client, server *net.UDPAddr) {
+	p := s.running.Load()
+	if p == nil {
+		return
+	}
+	if name, ok := s.netns.NameOf(server.AddrPort().Addr()); ok && ev.Stage == enforce.StageUDP {
+		ev.Host = name
+	}
+	ev.Process = enforce.RedactProcess(s.netns.Attribute(client, server))
+	p.Note(ev, d)
+}
+
+// publishPorts makes ports of the jail's loopback reachable on the host's.
+func (s *session) publishPorts() error {
+	for _, port := range s.publish {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port))))
+		if err != nil {
+			return fail("-publish needs a port that is free outside", fmt.Errorf("publishing port %d: %w", port, err))
+		}
+		s.published = append(s.published, l)
+		go func() { _ = s.netns.Publish(l, port) }()
+	}
+	return nil
+}
