@@ -22,7 +22,8 @@ func event(path string) enforce.Event {
 func record(t *testing.T, ev enforce.Event) string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := enforce.NewLog(&out).Record(ev); err != nil {
+	l := enforce.NewLog(&out)
+	if err := errors.Join(l.Record(ev), l.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -106,31 +107,77 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-func TestRecordIsOneWriteAnEvent(t *testing.T) {
+// TestRecordWritesWholeLines: however many record at once, each line is written
+// once and whole, and a decision before its Record returns.
+func TestRecordWritesWholeLines(t *testing.T) {
 	var mu sync.Mutex
-	var writes []string
+	var written strings.Builder
 	l := enforce.NewLog(writerFunc(func(p []byte) (int, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		writes = append(writes, string(p))
-		return len(p), nil
+		if !bytes.HasSuffix(p, []byte("}\n")) {
+			t.Errorf("not whole lines: %.200q", p)
+		}
+		return written.Write(p)
 	}))
 	var wg sync.WaitGroup
 	for i := range 50 {
 		wg.Go(func() {
-			if err := l.Record(event("/" + strings.Repeat("x", i*100))); err != nil {
+			path := "/" + strings.Repeat("x", i*100)
+			if err := l.Record(event(path)); err != nil {
 				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if !strings.Contains(written.String(), `"path":"`+path+`"`) {
+				t.Errorf("the decision about path %d was not written when Record returned", i)
 			}
 		})
 	}
 	wg.Wait()
-	if len(writes) != 50 {
-		t.Errorf("%d writes, want 50", len(writes))
+	if n := strings.Count(written.String(), "\n"); n != 50 {
+		t.Errorf("%d lines, want 50", n)
 	}
-	for _, w := range writes {
-		if !json.Valid([]byte(w)) || !strings.HasSuffix(w, "}\n") {
-			t.Errorf("not a whole line: %q", w)
+	for line := range strings.Lines(written.String()) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("not a line of JSON: %.200q", line)
 		}
+	}
+}
+
+// TestResponsesLeaveInTime: a response leaves with the next decision, by itself
+// before long, and at the latest when the log is closed.
+func TestResponsesLeaveInTime(t *testing.T) {
+	response := event("/response")
+	response.Stage = enforce.StageResponse
+	writes := make(chan string, 10)
+	open := func() *enforce.Log {
+		return enforce.NewLog(writerFunc(func(p []byte) (int, error) { writes <- string(p); return len(p), nil }))
+	}
+	l := open()
+	if err := errors.Join(l.Record(response), l.Record(event("/next"))); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-writes; strings.Count(got, "\n") != 2 || !strings.Contains(got, "/response") {
+		t.Errorf("with the next decision: %q", got)
+	}
+	if err := l.Record(response); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-writes; !strings.Contains(got, "/response") { // by the timer
+		t.Errorf("by itself: %q", got)
+	}
+	l = open()
+	if err := errors.Join(l.Record(response), l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case got := <-writes:
+		if !strings.Contains(got, "/response") {
+			t.Errorf("at the end: %q", got)
+		}
+	default:
+		t.Error("at the end: nothing was written")
 	}
 }
 

@@ -3,6 +3,7 @@ package enforce_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"maps"
 	"reflect"
 	"slices"
@@ -143,7 +144,8 @@ func TestEventsAreValid(t *testing.T) {
 	for name, ev := range map[string]enforce.Event{"full": fullEvent(), "minimal": minimal} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			if err := enforce.NewLog(&out).Record(ev); err != nil {
+			l := enforce.NewLog(&out)
+			if err := errors.Join(l.Record(ev), l.Close()); err != nil {
 				t.Fatal(err)
 			}
 			instance, err := jsonschema.UnmarshalJSON(&out)
