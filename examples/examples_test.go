@@ -73,7 +73,7 @@ func TestLearnThenEnforce(t *testing.T) {
 			policy := filepath.Join(t.TempDir(), "policy.yaml")
 			log := filepath.Join(t.TempDir(), "events.jsonl")
 
-			if out, code := p.run(t, binary, "audit", "-isolation=env", "-output", log, "--"); code != 0 {
+			if out, code := p.run(t, binary, "audit", "-output", log, "--"); code != 0 {
 				if plain, bare := p.run(t); bare != 0 {
 					skip(t, "the client fails without proxaudit too; is there no registry?\n"+plain)
 				}
@@ -84,10 +84,10 @@ func TestLearnThenEnforce(t *testing.T) {
 				t.Errorf("audit saw %d packages, want at least %d and %s among them: %q", len(seen), p.packages, p.pulled, seen)
 			}
 
-			if out, code := p.run(t, binary, "learn", "-isolation=env", "-o", policy, "--"); code != 0 {
+			if out, code := p.run(t, binary, "learn", "-o", policy, "--"); code != 0 {
 				t.Fatalf("learn: exit code %d\n%s", code, out)
 			}
-			if out, code := p.run(t, binary, "enforce", "-isolation=env", "-policy", policy, "--"); code != 0 {
+			if out, code := p.run(t, binary, "enforce", "-policy", policy, "--"); code != 0 {
 				t.Fatalf("enforce with the learned policy: exit code %d\n%s\n%s", code, out, read(t, policy))
 			}
 
@@ -97,7 +97,7 @@ func TestLearnThenEnforce(t *testing.T) {
 				t.Fatalf("the policy has no rule for %s:\n%s", p.pulled, whole)
 			}
 			write(t, policy, cut)
-			out, code := p.run(t, binary, "enforce", "-isolation=env", "-policy", policy, "--")
+			out, code := p.run(t, binary, "enforce", "-policy", policy, "--")
 			if code == 0 {
 				t.Errorf("enforce without the rules for %s: exit code 0", p.pulled)
 			}

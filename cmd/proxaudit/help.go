@@ -21,6 +21,7 @@ lets a policy decide.
     proxaudit [audit] [flags] [--] COMMAND [ARG...]      record, block nothing
     proxaudit learn   [flags] [--] COMMAND [ARG...]      record, then write a policy
     proxaudit enforce -policy FILE [flags] [--] COMMAND  forward only what it allows
+    proxaudit doctor                                     which isolation works here
     proxaudit help [VERB]                                a verb's flags
     proxaudit version
 
@@ -69,7 +70,10 @@ const runFlags = `
     -output FILE       write events to FILE as JSON lines
     -log-header        put headers into the events, secrets redacted
     -log-body          put the first 64 KiB of bodies into the events
-    -isolation HOW     how the command is confined: auto, env (advisory)
+    -isolation HOW     how the command is confined: auto (netns on Linux, else env),
+                       netns, or env (advisory)
+    -allow-socket PATH keep a Unix socket of the host inside (a way around the proxy)
+    -publish PORT      make a server of the command reachable at 127.0.0.1:PORT
     -server            run the proxy alone, until a signal; events go to standard
                        output unless -output names a file
     -port PORT         listen on this port (default: any free one; 8000 with -server)

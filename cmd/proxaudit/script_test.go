@@ -2,7 +2,9 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/juliendoutre/proxaudit/enforce/isolate"
 	"github.com/juliendoutre/proxaudit/internal/ca"
 )
 
@@ -41,9 +44,20 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// condition answers [need:NAME]: whether a program is installed. Under CI, where
-// .ci/run installs them all, one that is missing is an error.
+// condition answers [need:NAME]: whether a program is installed, and [netns]:
+// whether commands can be confined. Under CI, where .ci/run installs them all,
+// what is missing is an error.
 func condition(cond string) (bool, error) {
+	if cond == "netns" {
+		f := isolate.ProbeNetns(context.Background())
+		if !f.Works && os.Getenv("CI") == "true" {
+			return false, fmt.Errorf("under CI this must run: %s", f.Detail)
+		}
+		if outsideAddress() == "" {
+			return false, errors.New("this machine has no address but the loopback's")
+		}
+		return f.Works, nil
+	}
 	name, ok := strings.CutPrefix(cond, "need:")
 	if !ok {
 		return false, fmt.Errorf("unknown condition %q", cond)
@@ -68,8 +82,30 @@ func gitServer(env *testscript.Env) http.Handler {
 	}
 }
 
+// serverEverywhere returns a server on every address of this machine: a confined
+// command has a loopback of its own.
+func serverEverywhere(h http.Handler) (*httptest.Server, error) {
+	l, err := net.Listen("tcp4", "0.0.0.0:0")
+	if err != nil {
+		return nil, err
+	}
+	return &httptest.Server{Listener: l, Config: &http.Server{Handler: h}}, nil
+}
+
+// outsideAddress returns an address of this machine that is no loopback one, ""
+// where it has none.
+func outsideAddress() string {
+	addrs, _ := net.InterfaceAddrs()
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && !n.IP.IsLoopback() && !n.IP.IsLinkLocalUnicast() {
+			return n.IP.String()
+		}
+	}
+	return ""
+}
+
 // setup starts the origin server of one script. $HTTPS and $HTTP are its URLs,
-// $NAME is this machine's name, $BUSY a port in use and $FREE one that was free; what reached the origin is appended to the file
+// $NAME is this machine's name and $OUTSIDE its address, $BUSY a port in use and $FREE one that was free; what reached the origin is appended to the file
 // "received" in the script's folder.
 func setup(env *testscript.Env) error {
 	received, err := os.OpenFile(filepath.Join(env.WorkDir, "received"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -89,12 +125,24 @@ func setup(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	plain, secure := httptest.NewServer(mux), httptest.NewUnstartedServer(mux)
-	secure.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		return &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-			return authority.Leaf(cmp.Or(hello.ServerName, "127.0.0.1"))
-		}}, nil
+	outside := outsideAddress()
+	plain, err := serverEverywhere(mux)
+	if err != nil {
+		return err
+	}
+	secure, err := serverEverywhere(mux)
+	if err != nil {
+		return err
+	}
+	secure.TLS = &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		local, _, _ := net.SplitHostPort(hello.Conn.LocalAddr().String())
+		leaf, err := authority.Leaf(cmp.Or(hello.ServerName, local))
+		if err != nil {
+			return nil, err
+		}
+		return &tls.Config{Certificates: []tls.Certificate{*leaf}}, nil
 	}}
+	plain.Start()
 	secure.StartTLS()
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -111,8 +159,11 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	_, port, _ := net.SplitHostPort(busy.Addr().String())
-	env.Setenv("HTTP", plain.URL)
-	env.Setenv("HTTPS", secure.URL)
+	_, plainPort, _ := net.SplitHostPort(plain.Listener.Addr().String())
+	_, securePort, _ := net.SplitHostPort(secure.Listener.Addr().String())
+	env.Setenv("HTTP", "http://127.0.0.1:"+plainPort)
+	env.Setenv("HTTPS", "https://127.0.0.1:"+securePort)
+	env.Setenv("OUTSIDE", outside)
 	env.Setenv("BUSY", port)
 	_, port, _ = net.SplitHostPort(free.Addr().String())
 	env.Setenv("FREE", port)
