@@ -22,7 +22,6 @@ type firstProcess struct {
 	pid    int
 	stderr lastWords
 	done   chan struct{}
-	once   sync.Once
 	proc   *os.Process
 }
 

@@ -27,7 +27,7 @@ func lookPath(name string, env []string) (string, error) {
 			path = v
 		}
 	}
-	found := error(fmt.Errorf("not found in PATH: %w", fs.ErrNotExist))
+	var found error = fmt.Errorf("not found in PATH: %w", fs.ErrNotExist)
 	for _, dir := range filepath.SplitList(path) {
 		file := filepath.Join(dir, name)
 		if !strings.Contains(file, "/") {
