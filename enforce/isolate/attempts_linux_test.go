@@ -92,7 +92,7 @@ var attempts = map[string]func() error{
 	"inherited files":                  inherited,
 	"a call of the x32 ABI":            func() error { return call(0x40000000+unix.SYS_SOCKET, unix.AF_INET, unix.SOCK_STREAM) },
 	"a program that the kernel runs":   func() error { return writeFile("/proc/sys/kernel/core_pattern") },
-	"a switch of the kernel":           func() error { return writeFile("/sys/kernel/uevent_helper") },
+	"a switch of the kernel":           func() error { return writeFile(switchOfTheKernel()) },
 	"the magic key":                    func() error { return writeFile("/proc/sysrq-trigger") },
 	"kill everybody":                   func() error { return unix.Kill(-1, unix.SIGKILL) },
 	"kill our process group":           func() error { return unix.Kill(0, unix.SIGKILL) },
@@ -376,6 +376,18 @@ func writeFile(path string) error {
 		return err
 	}
 	return f.Close() // opened for writing is enough: nothing is written to a host
+}
+
+// switchOfTheKernel is a file that root owns and may write.
+func switchOfTheKernel() string {
+	for _, path := range []string{
+		"/sys/kernel/uevent_helper", "/sys/kernel/mm/transparent_hugepage/enabled", "/sys/kernel/mm/ksm/run", "/sys/power/state",
+	} {
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	return "/sys/none"
 }
 
 func raise() error {

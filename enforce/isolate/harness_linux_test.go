@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -68,6 +69,7 @@ func isRoot() bool { return os.Geteuid() == 0 }
 // with "proxied" and notes what came.
 type testJail struct {
 	*Netns
+	made    atomic.Pointer[Netns] // for the callbacks, which come from before it is made
 	mu      sync.Mutex
 	conns   []string // LocalAddr, name
 	asked   []fakedns.Question
@@ -79,7 +81,10 @@ func newJail(t testing.TB, o NetnsOptions, kinds ...capture.Kind) *testJail {
 	t.Helper()
 	j := &testJail{}
 	o.Asked = func(q fakedns.Question) {
-		p := j.Attribute(net.UDPAddrFromAddrPort(q.Client), net.UDPAddrFromAddrPort(q.Server))
+		var p *policy.Process
+		if n := j.made.Load(); n != nil {
+			p = n.Attribute(net.UDPAddrFromAddrPort(q.Client), net.UDPAddrFromAddrPort(q.Server))
+		}
 		j.note(func() {
 			j.asked = append(j.asked, q)
 			if p != nil {
@@ -93,6 +98,7 @@ func newJail(t testing.TB, o NetnsOptions, kinds ...capture.Kind) *testJail {
 		t.Fatalf("no jail here: %v", err)
 	}
 	j.Netns = n
+	j.made.Store(n)
 	t.Cleanup(func() { n.Close() })
 	for _, w := range n.Warnings() {
 		t.Logf("warning: %s", w)

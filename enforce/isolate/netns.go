@@ -27,8 +27,9 @@ type NetnsOptions struct {
 	// UserNamespaces lets the command make user namespaces of its own, for
 	// browsers and build tools with a sandbox. They show it more of the kernel.
 	UserNamespaces bool
-	// Asked is told of each DNS question, Refused of each UDP datagram that was
-	// refused. Both may be nil and are called concurrently.
+	// Asked is told of each DNS question before it is answered, Refused of each
+	// UDP datagram that was refused. Both may be nil and are called concurrently,
+	// from before NewNetns returns.
 	Asked   func(fakedns.Question)
 	Refused func(icmp.Refused)
 }

@@ -25,9 +25,15 @@ const makeTimeout = 20 * time.Second
 // file tree without the sockets of host services, and no privileges.
 //
 // It promises that no process started by the command opens an IP connection or
-// sends a DNS question except through the listener. It does not promise
-// anything about helpers outside that the command reaches by other means: files
-// it leaves for others to run, or sockets that were allowed.
+// sends a DNS query except through the listener.
+//
+// It does not promise anything about helpers outside that the command reaches
+// by other means: files that it leaves for others to run; sockets that were
+// allowed; and unix sockets that a service of the same user binds while the
+// command runs, anywhere but in the runtime directories, which are hidden as a
+// whole. Others are hidden when the jail is made. Run by root, files that root
+// owns and that a program of the host reads later are among the first kind,
+// though not /proc/sys, /sys, devices or cron's tables.
 type Netns struct {
 	first    *firstProcess
 	ctl      *control.Conn
@@ -174,8 +180,7 @@ func (n *Netns) Own(a netip.Addr) bool {
 	return a.IsLoopback() || a.IsUnspecified() || a == capture.Self4 || a == capture.Self6
 }
 
-// Attribute implements Attributor. For a DNS question or a refused datagram it
-// takes UDP addresses.
+// Attribute implements Attributor; it takes UDP addresses as well.
 func (n *Netns) Attribute(client, server net.Addr) *policy.Process {
 	var p *policy.Process
 	var err error
