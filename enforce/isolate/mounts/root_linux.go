@@ -23,8 +23,9 @@ var (
 	laterRun = []string{"/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly", "/etc/cron.monthly", "/var/spool/cron"}
 	// devices are what programs need; a disk's node is the disk.
 	devices = []string{"null", "zero", "full", "random", "urandom", "tty"}
-	// deviceDirs are file systems of their own below /dev.
-	deviceDirs = []string{"shm", "mqueue"}
+	// deviceDirs are file systems of their own below /dev. The message queues are
+	// left out: those that are mounted belong to the host.
+	deviceDirs = []string{"shm"}
 )
 
 // hideRoot takes away what the host's root can reach by owning it.
