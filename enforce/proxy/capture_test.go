@@ -29,8 +29,10 @@ type jail struct {
 
 var jailAddr = netip.MustParseAddr("198.18.0.1")
 
-func (j *jail) Own(a netip.Addr) bool       { return a == jailAddr }
-func (j *jail) Synthetic(a netip.Addr) bool { return netip.MustParsePrefix("198.18.0.0/15").Contains(a) }
+func (j *jail) Own(a netip.Addr) bool { return a == jailAddr }
+func (j *jail) Synthetic(a netip.Addr) bool {
+	return netip.MustParsePrefix("198.18.0.0/15").Contains(a)
+}
 func (j *jail) NameOf(a netip.Addr) (string, bool) {
 	name, ok := j.names[a]
 	return name, ok
