@@ -5,12 +5,29 @@ package isolate
 import (
 	"context"
 	"errors"
+	"net"
+	"net/netip"
+
+	"github.com/juliendoutre/proxaudit/policy"
 )
 
 var errLinuxOnly = errors.New("this needs Linux")
 
-// Netns is there on Linux only.
+// Netns is there on Linux only: NewNetns never returns one, so that none of its
+// methods is ever called.
 type Netns struct{ Jail }
+
+// Warnings returns nothing.
+func (*Netns) Warnings() []string { return nil }
+
+// NameOf knows no name.
+func (*Netns) NameOf(netip.Addr) (string, bool) { return "", false }
+
+// Attribute finds nobody.
+func (*Netns) Attribute(net.Addr, net.Addr) *policy.Process { return nil }
+
+// Publish fails.
+func (*Netns) Publish(net.Listener, uint16) error { return errLinuxOnly }
 
 // NewNetns fails with a *Refusal.
 func NewNetns(context.Context, NetnsOptions) (*Netns, error) {

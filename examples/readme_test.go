@@ -1,0 +1,80 @@
+package examples
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestREADME runs every command of the README's shell blocks. A block that is
+// not known here fails: its commands would be run by nobody.
+func TestREADME(t *testing.T) {
+	const (
+		mainJob = "sh examples/npm/learn-and-enforce.sh"
+		tests   = "go test ./..."
+		use     = "proxaudit learn -o policy.yaml -- npm ci\n" +
+			"proxaudit enforce -policy policy.yaml -- npm ci\n" +
+			"proxaudit audit -output events.jsonl -- npm ci"
+	)
+	run := map[string]func(*testing.T){
+		mainJob: func(t *testing.T) {
+			needNpm(t)
+			if out := shell(t, "..", mainJob); !strings.Contains(out, "the second npm ci passed under the learned policy") {
+				t.Errorf("it ended without saying so:\n%s", out)
+			}
+		},
+		tests: func(t *testing.T) {
+			if !regexp.MustCompile(`(?m)\bgo test \./\.\.\.$`).MatchString(read(t, filepath.Join("..", ".ci", "run"))) {
+				t.Errorf(".ci/run does not call %q", tests)
+			}
+		},
+		use: func(t *testing.T) {
+			needNpm(t)
+			dir := t.TempDir()
+			t.Setenv("PATH", filepath.Dir(build(t))+string(os.PathListSeparator)+os.Getenv("PATH"))
+			write(t, filepath.Join(dir, "package.json"), `{"private": true, "dependencies": {"is-number": "7.0.0"}}`)
+			shell(t, dir, "npm install --package-lock-only --no-audit --no-fund")
+			shell(t, dir, "set -e\nexport npm_config_cache=$PWD/cache\n"+use)
+			if log := read(t, filepath.Join(dir, "events.jsonl")); !strings.Contains(log, "is-number") {
+				t.Errorf("the recording does not name the package:\n%s", log)
+			}
+		},
+	}
+	blocks := regexp.MustCompile("(?s)```sh\n(.*?)\n```").FindAllStringSubmatch(read(t, "../README.md"), -1)
+	for _, b := range blocks {
+		f, known := run[b[1]]
+		if !known {
+			t.Errorf("no test runs this block of the README:\n%s", b[1])
+			continue
+		}
+		delete(run, b[1])
+		t.Run(strings.Fields(b[1])[1], f)
+	}
+	for block := range run {
+		t.Errorf("the README has no block\n%s", block)
+	}
+}
+
+// needNpm skips where npm or its registry is not there, proxaudit or not.
+func needNpm(t *testing.T) {
+	t.Helper()
+	needClient(t, "npm")
+	if out, err := exec.Command("npm", "view", "is-number", "version").CombinedOutput(); err != nil {
+		skip(t, "npm reaches no registry: "+string(out))
+	}
+}
+
+// shell runs a script and returns what it printed.
+func shell(t *testing.T, dir, script string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", script)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", script, err, out)
+	}
+	return string(out)
+}
