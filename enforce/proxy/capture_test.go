@@ -184,6 +184,18 @@ func TestUnknownAddress(t *testing.T) {
 	}
 }
 
+// TestKnock: a connection that says nothing is an event and no more.
+func TestKnock(t *testing.T) {
+	w, j := captureWorld(t, enforce.Enforce, allowHost("ok.test"), text("x"))
+	w.events.arrived = make(chan struct{})
+	_ = j.dial(t, w, evilAddr, 2222).Close()
+	<-w.events.arrived
+	w.untouched()
+	if ev := w.events.one(t, enforce.StageTCP); ev.Host != "evil.test" || ev.Port != 2222 || ev.Blocked || ev.Process == nil {
+		t.Errorf("event %+v", ev)
+	}
+}
+
 // TestServerSpeaksFirst: with a rule for raw TCP nothing waits for the client.
 func TestServerSpeaksFirst(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

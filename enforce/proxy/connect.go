@@ -97,7 +97,7 @@ func (p *Proxy) look(ctx context.Context, cc *clientConn) {
 		p.tunnels.push(cc)
 	case holdsNothing:
 		if !errors.Is(err, os.ErrDeadlineExceeded) || clientSpeaksFirst(cc.target.port) {
-			_ = cc.Close()
+			p.unused(cc)
 			return
 		}
 		fallthrough // a protocol in which the server speaks first
@@ -105,6 +105,20 @@ func (p *Proxy) look(ctx context.Context, cc *clientConn) {
 		q := &policy.Request{Scheme: "tcp", Host: cc.target.host, Port: cc.target.port, Process: cc.process}
 		p.tunnel(ctx, cc, q, p.Gate.Ask(ctx, q), enforce.StageTCP, false)
 	}
+}
+
+// unused closes a connection on which nothing was sent. Nothing was dialled, so
+// nothing is denied; but that the command knocked at a port is worth an event.
+// At the ports of HTTP it is no news: clients race addresses against each other.
+func (p *Proxy) unused(cc *clientConn) {
+	_ = cc.Close()
+	if !cc.captured || clientSpeaksFirst(cc.target.port) {
+		return
+	}
+	q := &policy.Request{Scheme: "tcp", Host: cc.target.host, Port: cc.target.port}
+	p.Gate.Settle(p.newEvent(enforce.StageTCP, q, cc.shown), policy.Decision{
+		Action: policy.Log, Default: true, Reason: "closed before anything was sent; nothing was dialled",
+	})
 }
 
 // clientSpeaksFirst holds for the ports whose protocols begin with the client:

@@ -141,15 +141,19 @@ func get(t *testing.T, c *http.Client, u string) (int, string) {
 
 // memory keeps events.
 type memory struct {
-	mu     sync.Mutex
-	events []enforce.Event
-	fail   error
+	mu      sync.Mutex
+	events  []enforce.Event
+	fail    error
+	arrived chan struct{} // of a test that waits for the first event; nil for none
 }
 
 func (m *memory) Record(ev enforce.Event) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.events = append(m.events, ev)
+	if m.arrived != nil && len(m.events) == 1 {
+		close(m.arrived)
+	}
 	return m.fail
 }
 
