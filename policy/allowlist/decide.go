@@ -82,7 +82,10 @@ func (p *Policy) Decide(_ context.Context, r *policy.Request) (policy.Decision, 
 		if hit.first == nil || a != policy.Deny && q.overridden() != 0 {
 			continue
 		}
-		return policy.Decision{Action: a, Rule: hit.first.name, Reason: hit.first.reason, Networks: hit.networks}, nil
+		return policy.Decision{
+			Action: a, Rule: hit.first.name, Reason: hit.first.reason, Networks: hit.networks,
+			Passthrough: q.scheme == schemeTCP && a != policy.Deny, // a rule for tcp is the word for it
+		}, nil
 	}
 	return p.unmatched(&q, hits), nil
 }
@@ -169,6 +172,9 @@ func (ix *index) matchPackage(q *question, hits *[3]found) {
 
 func (r *rule) matchesPackage(q *question, purl purlParts) bool {
 	deny := r.action == policy.Deny
+	if !r.matchesProcess(q) {
+		return false
+	}
 	if !deny && (!isRead(q) || q.scheme&(schemeHTTP|schemeHTTPS) == 0) {
 		return false
 	}

@@ -55,7 +55,7 @@ func TestLineRoundTrip(t *testing.T) {
 			}
 			p := mustParse(t, "allow:\n  "+tt.line)
 			d := decide(t, p, q)
-			if d.Action != policy.Allow || d.Passthrough != (q.Method == "CONNECT") {
+			if d.Action != policy.Allow || d.Passthrough != (q.Method == "CONNECT" || q.Scheme == "tcp") {
 				t.Errorf("%s does not allow %s: %+v", tt.line, tt.request, d)
 			}
 			for _, n := range neighbours {

@@ -7,7 +7,7 @@ import (
 )
 
 func ruleKeys() []string {
-	return []string{"host", "methods", "paths", "ports", "schemes", "networks", "tls", "reason", "package"}
+	return []string{"host", "methods", "paths", "ports", "schemes", "networks", "processes", "tls", "reason", "package"}
 }
 
 // longRule reads a rule that is written as a mapping into r.
@@ -52,6 +52,8 @@ func (p *parser) set(r *rule, key string, value *yaml.Node) {
 		}
 	case "networks":
 		r.networks = collect(p, value, key, (*parser).network)
+	case "processes":
+		r.processes = collect(p, value, key, (*parser).process)
 	case "tls":
 		r.passthrough = p.passthrough(value)
 	case "reason":

@@ -16,17 +16,19 @@ const (
 	byScheme obstacle = iota
 	byPort
 	byMethod
+	byProcess
 	byPath
 )
 
 func (o obstacle) String() string {
-	return [...]string{"scheme", "port", "method", "path"}[o]
+	return [...]string{"scheme", "port", "method", "process", "path"}[o]
 }
 
 // unmatched returns the default, and where that denies, words for the rule that
 // came nearest. It is off the path of what is allowed, so it may take its time.
 func (p *Policy) unmatched(q *question, hits [3]found) policy.Decision {
 	d := policy.Decision{Action: p.fallback, Default: true, Reason: noMatch}
+	d.Passthrough = q.scheme == schemeTCP && p.fallback != policy.Deny
 	if p.fallback != policy.Deny {
 		return d
 	}
@@ -97,6 +99,8 @@ func (r *rule) stopped(q *question) obstacle {
 		return byPort
 	case !r.matchesMethod(q):
 		return byMethod
+	case !r.matchesProcess(q):
+		return byProcess
 	default:
 		return byPath
 	}

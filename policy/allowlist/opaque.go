@@ -17,7 +17,7 @@ func (p *Policy) decideOpaque(q *question) policy.Decision {
 				}
 				for _, r := range g.opaque {
 					switch {
-					case !r.matchesPort(q):
+					case !r.matchesPort(q) || !r.matchesProcess(q):
 					case policy.Action(a) == policy.Deny && !r.deniesOpaque():
 						unseen = earlier(unseen, r)
 					default:

@@ -30,6 +30,8 @@ type rule struct {
 	paths       []pattern // nil means any
 	networks    []netip.Prefix
 	passthrough bool
+	// processes nil means any.
+	processes []string
 }
 
 // newRule returns a rule with the defaults of its list.
@@ -104,7 +106,7 @@ func (r *rule) matchesMethod(q *question) bool {
 
 // matches reports whether the rule covers everything but host and path.
 func (r *rule) matches(q *question) bool {
-	return r.schemes&q.scheme != 0 && r.matchesPort(q) && r.matchesMethod(q)
+	return r.schemes&q.scheme != 0 && r.matchesPort(q) && r.matchesMethod(q) && r.matchesProcess(q)
 }
 
 // isRead reports whether the request only reads: GET, and HEAD, which a
