@@ -30,9 +30,9 @@ type keeper struct {
 }
 
 // keepJail is the second half of the first process' life.
-func keepJail() error {
-	// exec set the process dumpable again; nobody may look into it or take files
-	// out of it (ptrace(2), "Ptrace access mode checking").
+func keepJail(ctl *control.Conn) error {
+	// Nobody may look into the process or take files out of it (ptrace(2),
+	// "Ptrace access mode checking"). Every exec sets this anew.
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return fmt.Errorf("hide the first process: %w", err)
 	}
@@ -40,10 +40,6 @@ func keepJail() error {
 		return fmt.Errorf("ask to die with the proxy: %w", err)
 	}
 	deafen()
-	ctl, err := control.FromFile(os.NewFile(controlFD, "control"))
-	if err != nil {
-		return err
-	}
 	k := &keeper{ctl: ctl}
 	for {
 		var m message

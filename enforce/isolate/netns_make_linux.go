@@ -22,10 +22,10 @@ import (
 const controlFD = 3
 
 // init turns this program into the first process of a jail when it was started
-// as one, which happens twice for each jail. It is not a call in main because
-// packages are initialised in the order of their paths (The Go Programming
-// Language Specification, "Program initialization"): here it comes before most
-// of what proxaudit is linked with, and spares four milliseconds a run.
+// as one. It is not a call in main because packages are initialised in the order
+// of their paths (The Go Programming Language Specification, "Program
+// initialization"): here it comes before most of what proxaudit is linked with,
+// which spares a run some milliseconds.
 func init() {
 	if len(os.Args) == 3 && os.Args[1] == initArg {
 		beFirst(os.Args[2])
@@ -36,14 +36,14 @@ func init() {
 func beFirst(half string) {
 	// Privileges belong to threads: whatever drops them stays on this one.
 	runtime.LockOSThread()
-	var err error
-	switch half {
-	case "make":
-		err = makeJail()
-	case "keep":
-		err = keepJail()
+	ctl, err := control.FromFile(os.NewFile(controlFD, "control"))
+	switch {
+	case err != nil:
+		err = fmt.Errorf("%s is for proxaudit's own use: %w", initArg, err)
+	case half == "make":
+		err = makeJail(ctl)
 	default:
-		err = fmt.Errorf("%s is for proxaudit's own use", initArg)
+		err = keepJail(ctl)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -54,14 +54,9 @@ func beFirst(half string) {
 
 // makeJail is the first half of the first process' life: it has all privileges
 // in its namespaces, makes the jail, hands out its sockets, drops everything
-// and becomes keepJail by executing itself. Every thread of the new image has
-// what this one has; no other thread lives on.
-func makeJail() error {
+// and becomes keepJail.
+func makeJail(ctl *control.Conn) error {
 	if err := closeOnExec(controlFD); err != nil {
-		return err
-	}
-	ctl, err := control.FromFile(os.NewFile(controlFD, "control"))
-	if err != nil {
 		return err
 	}
 	var m message
@@ -84,6 +79,7 @@ func makeJail() error {
 	if sendErr := ctl.Send(made, files...); sendErr != nil || err != nil {
 		return errors.Join(err, sendErr)
 	}
+	closeFiles(files)
 	return drop(ctl, s)
 }
 
@@ -120,8 +116,28 @@ func build(s setup) (message, []*os.File, error) {
 	}, append(set.Files(), diag, proc), nil
 }
 
-// drop gives everything up and executes this program again.
+// drop gives everything up and goes on as keepJail: in this image where the Go
+// runtime knows all threads, else by executing the program again.
 func drop(ctl *control.Conn, s setup) error {
+	keep := privilege.Set(0)
+	if s.Plan.Root {
+		keep = privilege.Root
+	}
+	if err := privilege.Drop(keep); err != nil {
+		return err
+	}
+	if !privilege.DropElsewhere(keep) {
+		return again(ctl)
+	}
+	if err := seccomp.Install(); err != nil {
+		return err
+	}
+	return keepJail(ctl)
+}
+
+// again executes this program from this thread. Every thread of the new image
+// has what this one has; no other thread lives on.
+func again(ctl *control.Conn) error {
 	f, err := ctl.File()
 	if err != nil {
 		return err
@@ -130,21 +146,24 @@ func drop(ctl *control.Conn, s setup) error {
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return fmt.Errorf("ask to die with the proxy: %w", err)
 	}
-	keep := privilege.Set(0)
-	if s.Plan.Root {
-		keep = privilege.Root
-	}
-	if err := unix.Dup3(int(f.Fd()), controlFD, 0); err != nil {
+	if err := inherit(int(f.Fd()), controlFD); err != nil {
 		return fmt.Errorf("pass the control socket on: %w", err)
 	}
-	if err := privilege.Drop(keep); err != nil {
-		return err
-	}
-	if err := seccomp.Install(); err != nil {
+	if err := seccomp.InstallHere(); err != nil {
 		return err
 	}
 	err = syscall.Exec("/proc/self/exe", []string{"proxaudit", initArg, "keep"}, nil)
 	return fmt.Errorf("execute the first process again: %w", err)
+}
+
+// inherit gives fd the number to, in the next image. dup3(2) refuses to do that
+// for a file that has the number already.
+func inherit(fd, to int) error {
+	if fd == to {
+		_, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0)
+		return err
+	}
+	return unix.Dup3(fd, to, 0)
 }
 
 // closeOnExec marks every file but the standard ones: whatever was inherited is

@@ -1,15 +1,19 @@
 // Package privilege gives up what the first process of a jail needed to make
 // it, for itself and for everything it will run.
 //
-// It must never leave a capability that could undo the jail. It works on the
-// calling thread alone, which the caller has locked and goes on to exec from.
+// It must never leave a capability that could undo the jail. Privileges belong
+// to threads: the caller has locked the one it is on.
 package privilege
 
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -51,16 +55,42 @@ func Drop(keep Set) error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("set no_new_privs: %w", err)
 	}
-	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	data := [2]unix.CapUserData{}
+	head, data := capset(keep)
+	if err := unix.Capset(head, &data[0]); err != nil {
+		return fmt.Errorf("set the capabilities: %w", err)
+	}
+	return nil
+}
+
+func capset(keep Set) (*unix.CapUserHeader, *[2]unix.CapUserData) {
+	head := &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	data := &[2]unix.CapUserData{}
 	for i := range data {
 		part := uint32(keep >> (32 * i))
 		data[i] = unix.CapUserData{Effective: part, Permitted: part}
 	}
-	if err := unix.Capset(&head, &data[0]); err != nil {
-		return fmt.Errorf("set the capabilities: %w", err)
+	return head, data
+}
+
+// DropElsewhere does what Drop did for the calling thread for all others, but
+// for their bounding sets: nothing is executed from them, and without
+// privileges they gain none. It reports false, and has done nothing, in a
+// program with C threads, which the Go runtime does not know of; then only an
+// exec from the calling thread gets rid of the others.
+func DropElsewhere(keep Set) bool {
+	head, data := capset(keep)
+	for _, call := range [][4]uintptr{
+		{unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0},
+		{unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0},
+		{unix.SYS_CAPSET, uintptr(unsafe.Pointer(head)), uintptr(unsafe.Pointer(data)), 0},
+	} {
+		if _, _, errno := syscall.AllThreadsSyscall6(call[0], call[1], call[2], call[3], 0, 0, 0); errno != 0 {
+			return false
+		}
 	}
-	return nil
+	runtime.KeepAlive(head)
+	runtime.KeepAlive(data)
+	return true
 }
 
 // highest returns the last capability that the kernel knows.
@@ -72,10 +102,28 @@ func highest() uintptr {
 	return unix.CAP_LAST_CAP
 }
 
-// Check reads back what the process has and returns an error where that is more
-// than keep, or where no_new_privs or a filter is missing.
+// Check reads back what every thread of the process has and returns an error
+// where that is more than keep, or where no_new_privs or a filter is missing.
+// The bounding set is that of the calling thread.
 func Check(keep Set) error {
-	data, err := os.ReadFile("/proc/self/status")
+	if err := checkThread("/proc/thread-self/status", keep, "CapBnd"); err != nil {
+		return err
+	}
+	threads, err := filepath.Glob("/proc/self/task/*/status")
+	if err != nil || len(threads) == 0 {
+		return fmt.Errorf("list the threads: %v", err)
+	}
+	for _, path := range threads {
+		err := checkThread(path, keep, "CapInh", "CapPrm", "CapEff", "CapAmb")
+		if err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkThread(path string, keep Set, sets ...string) error {
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
@@ -84,7 +132,7 @@ func Check(keep Set) error {
 		k, v, _ := strings.Cut(line, ":")
 		fields[k] = strings.TrimSpace(v)
 	}
-	for _, k := range []string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"} {
+	for _, k := range sets {
 		has, err := strconv.ParseUint(fields[k], 16, 64)
 		if err != nil {
 			return fmt.Errorf("read %s: %w", k, err)

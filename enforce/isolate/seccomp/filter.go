@@ -20,9 +20,14 @@ const (
 	offsetArgs   = 16
 )
 
-// Install puts the filter on the calling thread and on what it will fork or
-// exec. The thread must have no_new_privs set.
-func Install() error {
+// Install puts the filter on every thread of the process and on what they will
+// fork or exec. All must have no_new_privs set.
+func Install() error { return install(unix.SECCOMP_FILTER_FLAG_TSYNC) }
+
+// InstallHere puts the filter on the calling thread alone.
+func InstallHere() error { return install(0) }
+
+func install(flags uintptr) error {
 	raw, err := bpf.Assemble(program())
 	if err != nil {
 		return fmt.Errorf("assemble the system call filter: %w", err)
@@ -32,9 +37,13 @@ func Install() error {
 		filter[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
 	}
 	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&prog)))
+	// With TSYNC, the result is the number of a thread that could not follow.
+	thread, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&prog)))
 	if errno != 0 {
 		return fmt.Errorf("install the system call filter: %w", errno)
+	}
+	if thread != 0 {
+		return fmt.Errorf("install the system call filter: thread %d has another one", thread)
 	}
 	return nil
 }
