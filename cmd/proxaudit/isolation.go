@@ -78,6 +78,10 @@ func (s *session) asked(q fakedns.Question) {
 		d.Reason = "not answered: " + q.Refused
 	}
 	ev := enforce.Event{Stage: enforce.StageDNS, Method: q.Type, Host: q.Name, Port: q.Server.Port()}
+	if q.Network == "tcp" {
+		s.note(ev, d, net.TCPAddrFromAddrPort(q.Client), net.TCPAddrFromAddrPort(q.Server))
+		return
+	}
 	s.note(ev, d, net.UDPAddrFromAddrPort(q.Client), net.UDPAddrFromAddrPort(q.Server))
 }
 
@@ -85,18 +89,21 @@ func (s *session) asked(q fakedns.Question) {
 func (s *session) refused(r icmp.Refused) {
 	ev := enforce.Event{Stage: enforce.StageUDP, Scheme: "udp", Host: r.Destination.Addr().String(), Port: r.Destination.Port(), Blocked: true}
 	d := policy.Decision{Action: policy.Deny, Rule: "proxaudit:udp", Reason: "only TCP is carried; clients of QUIC fall back to it"}
+	if s.running.Load() == nil {
+		return
+	}
+	if name, ok := s.netns.NameOf(r.Destination.Addr()); ok {
+		ev.Host = name
+	}
 	s.note(ev, d, net.UDPAddrFromAddrPort(r.Source), net.UDPAddrFromAddrPort(r.Destination))
 }
 
 // note records what happened in the jail besides connections. Before the proxy
 // is up that is only the jail's own test.
-func (s *session) note(ev enforce.Event, d policy.Decision, client, server *net.UDPAddr) {
+func (s *session) note(ev enforce.Event, d policy.Decision, client, server net.Addr) {
 	p := s.running.Load()
 	if p == nil {
 		return
-	}
-	if name, ok := s.netns.NameOf(server.AddrPort().Addr()); ok && ev.Stage == enforce.StageUDP {
-		ev.Host = name
 	}
 	ev.Process = enforce.RedactProcess(s.netns.Attribute(client, server))
 	p.Note(ev, d)

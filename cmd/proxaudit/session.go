@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -20,38 +21,57 @@ import (
 	"github.com/juliendoutre/proxaudit/internal/report"
 )
 
-// prepare puts everything in place that the command must not start without.
+// prepare puts everything in place that the command must not start without. The
+// jail takes longest and is made while the files are read.
 func (s *session) prepare() error {
-	var err error
-	if s.policies, err = loadPolicies(context.Background(), s.options.policies); err != nil {
-		return err
-	}
-	if s.output != "" {
-		if s.log, err = enforce.CreateLog(s.output); err != nil {
-			return fail("events go to the file named by -output; free some space or name another", err)
-		}
-	} else if s.server {
-		s.log = enforce.NewLog(s.console.out)
-	}
 	authority, err := s.authority()
 	if err != nil {
 		return err
 	}
-	if s.jail, err = s.isolate(authority.CertificatePEM()); err != nil {
+	type made struct {
+		jail isolate.Jail
+		err  error
+	}
+	making := make(chan made, 1)
+	go func() {
+		j, err := s.isolate(authority.CertificatePEM())
+		making <- made{j, err}
+	}()
+	roots, err := s.readFiles(authority.CertificatePEM())
+	m := <-making
+	s.jail = m.jail
+	if err := cmp.Or(err, m.err); err != nil {
 		return err
 	}
 	if err := s.publishPorts(); err != nil {
 		return err
 	}
+	s.startProxy(authority, roots)
+	return nil
+}
+
+// readFiles reads the policies, opens the log and writes what the command
+// trusts. It returns what verifies the servers outside.
+func (s *session) readFiles(authority []byte) (func() *x509.CertPool, error) {
+	var err error
+	if s.policies, err = loadPolicies(context.Background(), s.options.policies); err != nil {
+		return nil, err
+	}
+	if s.output != "" {
+		if s.log, err = enforce.CreateLog(s.output); err != nil {
+			return nil, fail("events go to the file named by -output; free some space or name another", err)
+		}
+	} else if s.server {
+		s.log = enforce.NewLog(s.console.out)
+	}
 	roots := clientenv.ReadRoots(os.Environ())
 	for _, w := range roots.Warnings {
 		say(s.console.err, "warning", w.Error())
 	}
-	if s.trust, err = roots.Write(os.Environ(), authority.CertificatePEM()); err != nil {
-		return err
+	if s.trust, err = roots.Write(os.Environ(), authority); err != nil {
+		return nil, err
 	}
-	s.startProxy(authority, roots.Pool)
-	return nil
+	return roots.Pool, nil
 }
 
 // authority is a fresh one, unless the user names theirs.
