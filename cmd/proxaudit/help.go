@@ -71,7 +71,7 @@ const runFlags = `
     -log-header        put headers into the events, secrets redacted
     -log-body          put the first 64 KiB of bodies into the events
     -isolation HOW     how the command is confined: auto (netns on Linux, else env),
-                       netns, or env (advisory)
+                       netns, seatbelt (macOS, untested) or env (advisory)
     -allow-socket PATH keep a Unix socket of the host inside (a way around the proxy)
     -publish PORT      make a server of the command reachable at 127.0.0.1:PORT
     -server            run the proxy alone, until a signal; events go to standard

@@ -21,12 +21,14 @@ import (
 func (s *session) isolate(ca []byte) (isolate.Jail, error) {
 	switch {
 	case s.isolation == "env" || s.server && s.isolation == "auto":
-		return s.isolateEnv()
+		return s.isolateEnv(isolate.Env)
+	case s.isolation == isolate.SeatbeltName && !s.server:
+		return s.isolateEnv(isolate.Seatbelt)
 	case s.isolation == isolate.NetnsName && !s.server, s.isolation == "auto":
-	case s.isolation == isolate.NetnsName:
+	case s.isolation == isolate.NetnsName, s.isolation == isolate.SeatbeltName:
 		return nil, fail("drop -isolation, or -server", errors.New("-server confines nothing"))
 	default:
-		return nil, fail("-isolation takes auto, netns or env", fmt.Errorf("unknown isolation %q", s.isolation))
+		return nil, fail("-isolation takes auto, netns, seatbelt (macOS) or env", fmt.Errorf("unknown isolation %q", s.isolation))
 	}
 	n, err := isolate.NewNetns(context.Background(), isolate.NetnsOptions{
 		CA: ca, AllowSockets: s.allowSockets, Asked: s.asked, Refused: s.refused,
@@ -42,19 +44,20 @@ func (s *session) isolate(ca []byte) (isolate.Jail, error) {
 		return nil, err
 	}
 	say(s.console.err, "warning", err.Error()+"; going on without, as this blocks nothing: a program that ignores proxy variables is not seen (proxaudit doctor says more)")
-	return s.isolateEnv()
+	return s.isolateEnv(isolate.Env)
 }
 
-func (s *session) isolateEnv() (isolate.Jail, error) {
+// isolateEnv makes a jail in which the command reaches the proxy by variables.
+func (s *session) isolateEnv(make func(isolate.EnvOptions) (isolate.Jail, error)) (isolate.Jail, error) {
 	for _, confined := range []struct {
 		name  string
 		given bool
 	}{{"-publish", len(s.publish) > 0}, {"-allow-socket", len(s.allowSockets) > 0}} {
 		if confined.given {
-			return nil, fail("drop it, or run where proxaudit doctor finds netns working", fmt.Errorf("%s needs a confined command; with -isolation=env nothing is hidden", confined.name))
+			return nil, fail("drop it, or run where proxaudit doctor finds netns working", fmt.Errorf("%s needs a confined command; with -isolation=%s nothing is hidden", confined.name, s.isolation))
 		}
 	}
-	return isolate.Env(isolate.EnvOptions{ListenAddr: net.JoinHostPort("127.0.0.1", strconv.Itoa(int(s.port)))})
+	return make(isolate.EnvOptions{ListenAddr: net.JoinHostPort("127.0.0.1", strconv.Itoa(int(s.port)))})
 }
 
 // captureOf returns what the proxy must know of a jail that captures, and how it
