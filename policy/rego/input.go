@@ -8,7 +8,7 @@ package rego
 // All but Process is always there. A request that has no such thing, as a CONNECT
 // has no path, has an empty string or array.
 type Input struct {
-	Method string `json:"method" doc:"HTTP method as sent; CONNECT asks whether the connection may pass undecrypted; empty for raw TCP"`
+	Method string `json:"method" doc:"HTTP method as sent; CONNECT asks whether the connection may pass undecrypted; empty for raw TCP; both pass only where the decision has tls: passthrough"`
 	Scheme string `json:"scheme" doc:"http, https, ws, wss or tcp"`
 	Host   string `json:"host" doc:"host in lowercase, as A-labels, without a trailing dot and without a port; or an IP address without brackets"`
 	Port   uint16 `json:"port" doc:"port, the scheme's own where the URL names none"`
