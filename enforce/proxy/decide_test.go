@@ -47,6 +47,18 @@ func TestAllowed(t *testing.T) {
 	}
 }
 
+// TestVersionIsKept: the origin is spoken to in the client's version of HTTP.
+func TestVersionIsKept(t *testing.T) {
+	w := newWorld(t, enforce.Enforce, allowHost("ok.test"), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.Proto)
+	}))
+	for h2, want := range map[bool]string{false: "HTTP/1.1", true: "HTTP/2.0"} {
+		if _, got := get(t, w.client(h2), w.url("https", "ok.test", "/")); got != want {
+			t.Errorf("h2=%v: the origin saw %s", h2, got)
+		}
+	}
+}
+
 // TestDenied: nothing is resolved, nothing dialled; the client is told what to
 // do, and there is one event.
 func TestDenied(t *testing.T) {

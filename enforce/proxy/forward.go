@@ -25,7 +25,7 @@ func (p *Proxy) forward(r *http.Request, x *exchange) (*http.Response, error) {
 	var resp *http.Response
 	err := p.upstream.checkLiteral(r.URL.Hostname(), x.verdict.Networks)
 	if err == nil {
-		resp, err = p.upstream.pool(x.verdict.Networks).RoundTrip(r)
+		resp, err = p.upstream.pool(x.verdict.Networks, r.ProtoMajor == 2).RoundTrip(r)
 	}
 	if p.upstream.isOutside(r.URL) {
 		x.address = "" // it is the outer proxy's, and says nothing of the host

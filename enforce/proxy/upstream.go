@@ -30,11 +30,17 @@ type upstream struct {
 	tls      func() *tls.Config
 
 	mu    sync.Mutex
-	pools map[string]*http.Transport // by the networks that a rule opens; "" for none
+	pools map[poolKey]*http.Transport
+}
+
+// poolKey tells apart what must not share connections.
+type poolKey struct {
+	networks string // that a rule opens; "" for none
+	http2    bool
 }
 
 func newUpstream(c Config) *upstream {
-	u := &upstream{guarded: c.Gate.Mode == enforce.Enforce, resolver: c.Resolver, outer: c.OuterProxy, pools: map[string]*http.Transport{}}
+	u := &upstream{guarded: c.Gate.Mode == enforce.Enforce, resolver: c.Resolver, outer: c.OuterProxy, pools: map[poolKey]*http.Transport{}}
 	u.tls = sync.OnceValue(func() *tls.Config {
 		config := &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(256)}
 		if c.Roots != nil {
@@ -45,17 +51,20 @@ func newUpstream(c Config) *upstream {
 	return u
 }
 
-func (u *upstream) transport(networks []netip.Prefix) *http.Transport {
+func (u *upstream) transport(networks []netip.Prefix, http2 bool) *http.Transport {
 	t := &http.Transport{
 		DialContext:           u.dialer(networks),
 		TLSClientConfig:       u.tls().Clone(),
 		TLSHandshakeTimeout:   handshakeTimeout,
 		ResponseHeaderTimeout: responseHeaderTimeout,
-		ForceAttemptHTTP2:     true,
+		ForceAttemptHTTP2:     http2,
 		MaxIdleConnsPerHost:   maxIdlePerHost,
 		IdleConnTimeout:       90 * time.Second,
 		DisableCompression:    true,
 		ExpectContinueTimeout: time.Second,
+	}
+	if !http2 {
+		t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
 	}
 	if u.outer != nil {
 		t.Proxy = func(r *http.Request) (*url.URL, error) { return u.outer(r.URL) }
@@ -64,17 +73,18 @@ func (u *upstream) transport(networks []netip.Prefix) *http.Transport {
 }
 
 // pool returns the transport for requests that may reach networks besides the
-// public ones.
-func (u *upstream) pool(networks []netip.Prefix) *http.Transport {
-	key := ""
+// public ones. The server is spoken to in the version of HTTP that the client
+// chose, as it would be without a proxy: for HTTP/1.1 that is also the fastest.
+func (u *upstream) pool(networks []netip.Prefix, http2 bool) *http.Transport {
+	key := poolKey{http2: http2}
 	for _, n := range networks {
-		key += n.String() + " "
+		key.networks += n.String() + " "
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	t, ok := u.pools[key]
 	if !ok {
-		t = u.transport(networks)
+		t = u.transport(networks, http2)
 		u.pools[key] = t
 	}
 	return t
