@@ -17,6 +17,9 @@ import (
 func rehash(t *testing.T, certs map[string][]byte) map[string]string {
 	t.Helper()
 	if _, err := exec.LookPath("openssl"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("under CI this must run: " + "openssl is not installed")
+		}
 		t.Skip("openssl is not installed")
 	}
 	dir := t.TempDir()

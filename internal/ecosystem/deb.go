@@ -3,7 +3,7 @@ package ecosystem
 import "strings"
 
 // readDeb reads the files of a Debian archive
-// (https://wiki.debian.org/DebianRepository/Format): binary packages
+// (the Debian wiki, DebianRepository/Format): binary packages
 // NAME_VERSION_ARCH.deb, and the parts of source packages below pool/. The
 // purl's namespace, the vendor, is known only for archives that name it.
 func readDeb(base, rest string) (found, bool) {
