@@ -23,12 +23,14 @@ import (
 
 	"github.com/juliendoutre/proxaudit/enforce"
 	"github.com/juliendoutre/proxaudit/internal/ca"
+	"github.com/juliendoutre/proxaudit/internal/report"
 	"github.com/juliendoutre/proxaudit/policy/allowlist"
 )
 
-// The benchmarks compare three ways to the same origin in the same run: direct,
+// The benchmarks compare four ways to the same origin in the same run: direct,
 // through plain goproxy MITM with its transport tuned as ours is, and through
-// this proxy under enforce, with a YAML policy and events written to a file.
+// this proxy under enforce with a YAML policy, with the summary alone and with
+// -output: every event written to a file, every body hashed.
 //
 //	go test -run '^$' -bench . -count 10 ./enforce/proxy | tee new.txt
 //	benchstat -col /via new.txt
@@ -42,7 +44,8 @@ type route struct {
 var routes = []route{
 	{"direct", nil},
 	{"goproxy", plainGoproxy},
-	{"proxaudit", underEnforce},
+	{"enforce", func(b *testing.B, o *benchOrigin) (string, *x509.CertPool) { return underEnforce(b, o, false) }},
+	{"output", func(b *testing.B, o *benchOrigin) (string, *x509.CertPool) { return underEnforce(b, o, true) }},
 }
 
 // BenchmarkKeepAlive makes small requests on 16 connections that stay open.
@@ -160,24 +163,28 @@ func (r route) client(b *testing.B, o *benchOrigin, h2 bool) *http.Client {
 	return &http.Client{Transport: tr}
 }
 
-func underEnforce(b *testing.B, o *benchOrigin) (string, *x509.CertPool) {
+func underEnforce(b *testing.B, o *benchOrigin, output bool) (string, *x509.CertPool) {
 	authority := newAuthority(b)
 	p, err := allowlist.Parse("policy.yaml", []byte("version: 1\nallow:\n  - host: 127.0.0.1\n    ports: ["+port(o.url)+"]\n    networks: [127.0.0.0/8]\n"))
 	if err != nil {
 		b.Fatal(err)
 	}
-	log, err := enforce.CreateLog(filepath.Join(b.TempDir(), "events.jsonl"))
-	if err != nil {
-		b.Fatal(err)
+	recorder := enforce.Recorder(&report.Summary{})
+	if output {
+		log, err := enforce.CreateLog(filepath.Join(b.TempDir(), "events.jsonl"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = log.Close() })
+		recorder = enforce.Tee(recorder, log)
 	}
-	proxy := New(Config{Gate: &enforce.Gate{Policy: p, Recorder: log}, Leaf: authority.Leaf, Roots: func() *x509.CertPool { return o.roots }, Isolation: "env"})
+	proxy := New(Config{Gate: &enforce.Gate{Policy: p, Recorder: recorder}, Digest: output, Leaf: authority.Leaf, Roots: func() *x509.CertPool { return o.roots }, Isolation: "env"})
 	l := listen(b)
 	go func() { _ = proxy.Serve(l) }()
 	b.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		proxy.Shutdown(ctx)
-		_ = log.Close()
 	})
 	return l.Addr().String(), pool(authority)
 }

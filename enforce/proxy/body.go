@@ -64,12 +64,13 @@ func (k *keptBody) event() *enforce.Body {
 // hashes holds idle SHA-256 states.
 var hashes = sync.Pool{New: func() any { return sha256.New() }}
 
-// responseBody hashes and counts a response's body as it passes, and records
-// the response when it is closed. An early end is an error the client must see.
+// responseBody counts a response's body as it passes and hashes it where that
+// is asked for, and records the response when it is closed. An early end is an
+// error the client must see.
 type responseBody struct {
 	io.ReadCloser
 	x    *exchange
-	sum  hash.Hash
+	sum  hash.Hash // nil when not asked for
 	n    int64
 	kept *keptBody
 	end  func(*responseBody)
@@ -79,7 +80,9 @@ type responseBody struct {
 func (b *responseBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if n > 0 {
-		b.sum.Write(p[:n])
+		if b.sum != nil {
+			b.sum.Write(p[:n])
+		}
 		b.n += int64(n)
 		b.kept.keep(p[:n])
 	}
@@ -93,15 +96,17 @@ func (b *responseBody) Close() error {
 	err := b.ReadCloser.Close()
 	b.once.Do(func() {
 		b.end(b)
-		b.sum.Reset()
-		hashes.Put(b.sum)
+		if b.sum != nil {
+			b.sum.Reset()
+			hashes.Put(b.sum)
+		}
 	})
 	return err
 }
 
 // digest returns the SHA-256 of what was delivered, "" when that is nothing.
 func (b *responseBody) digest() string {
-	if b.n == 0 {
+	if b.n == 0 || b.sum == nil {
 		return ""
 	}
 	var buf [sha256.Size]byte

@@ -47,7 +47,10 @@ func (p *Proxy) forward(r *http.Request, x *exchange) (*http.Response, error) {
 	if switching {
 		return p.upgraded(resp, x), nil
 	}
-	body := &responseBody{ReadCloser: resp.Body, x: x, sum: hashes.Get().(hash.Hash)}
+	body := &responseBody{ReadCloser: resp.Body, x: x}
+	if p.Digest {
+		body.sum = hashes.Get().(hash.Hash)
+	}
 	if p.LogBody {
 		body.kept = new(keptBody)
 	}
