@@ -111,7 +111,7 @@ func (s *session) startProxy(authority *ca.Authority, roots func() *x509.CertPoo
 		OuterProxy: clientenv.OuterProxy(os.Environ(), s.jail.Listener().Addr().String()),
 		Isolation:  s.jail.Name(),
 		PolicyName: s.policies.edit,
-		Digest:     s.log != nil,
+		Evidence:   s.log != nil,
 		LogHeader:  s.logHeader,
 		LogBody:    s.logBody,
 		Log:        s.diagnostics(),

@@ -178,7 +178,7 @@ func underEnforce(b *testing.B, o *benchOrigin, output bool) (string, *x509.Cert
 		b.Cleanup(func() { _ = log.Close() })
 		recorder = enforce.Tee(recorder, log)
 	}
-	proxy := New(Config{Gate: &enforce.Gate{Policy: p, Recorder: recorder}, Digest: output, Leaf: authority.Leaf, Roots: func() *x509.CertPool { return o.roots }, Isolation: "env"})
+	proxy := New(Config{Gate: &enforce.Gate{Policy: p, Recorder: recorder}, Evidence: output, Leaf: authority.Leaf, Roots: func() *x509.CertPool { return o.roots }, Isolation: "env"})
 	l := listen(b)
 	go func() { _ = proxy.Serve(l) }()
 	b.Cleanup(func() {

@@ -48,7 +48,7 @@ func (p *Proxy) forward(r *http.Request, x *exchange) (*http.Response, error) {
 		return p.upgraded(resp, x), nil
 	}
 	body := &responseBody{ReadCloser: resp.Body, x: x}
-	if p.Digest {
+	if p.Evidence {
 		body.sum = hashes.Get().(hash.Hash)
 	}
 	if p.LogBody {

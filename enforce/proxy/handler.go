@@ -33,9 +33,14 @@ func (x *exchange) webSocket() bool {
 
 type exchangeKey struct{}
 
-// context carries x through goproxy and notes the address that is dialled.
-func (x *exchange) context(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(context.WithValue(ctx, exchangeKey{}, x), &httptrace.ClientTrace{
+// context carries x through goproxy. Where someone will read it, the address that
+// is dialled is noted: learn writes it into rules, a kept event shows it.
+func (p *Proxy) context(ctx context.Context, x *exchange) context.Context {
+	ctx = context.WithValue(ctx, exchangeKey{}, x)
+	if !p.Evidence && p.Gate.Mode == enforce.Enforce {
+		return ctx
+	}
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(i httptrace.GotConnInfo) { x.address = i.Conn.RemoteAddr().String() },
 	})
 }
@@ -92,7 +97,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t target) {
 			_ = http.NewResponseController(w).EnableFullDuplex()
 		}
 	}
-	r = r.WithContext(x.context(r.Context()))
+	r = r.WithContext(p.context(r.Context(), x))
 	p.engine.ServeHTTP(&responseWriter{ResponseWriter: w}, r)
 	if x.failed != nil {
 		// The client must see a download that broke off, never a clean end.

@@ -65,10 +65,10 @@ type Config struct {
 	Isolation string
 	// PolicyName is the file that a denial tells the user to edit.
 	PolicyName string
-	// Digest puts the SHA-256 of each body delivered into its event. Without
-	// instructions of its own for it, a processor hashes slower than it encrypts,
-	// so this is for when events are kept.
-	Digest bool
+	// Evidence says that events are kept: the SHA-256 of each body delivered and
+	// the address dialled go into them. Without instructions of its own for it, a
+	// processor hashes slower than it encrypts.
+	Evidence bool
 	// LogHeader and LogBody put headers and the beginning of bodies into events.
 	LogHeader, LogBody bool
 	// Log receives diagnostics. Nil discards them.

@@ -60,7 +60,7 @@ func newWorld(t *testing.T, mode enforce.Mode, p policy.Policy, h http.Handler, 
 	c := Config{
 		Gate:     &enforce.Gate{Mode: mode, Policy: p, Recorder: w.events},
 		Leaf:     authority.Leaf,
-		Digest:   true,
+		Evidence: true,
 		Roots:    func() *x509.CertPool { return w.origin.roots },
 		Resolver: w.names.resolver(),
 	}
