@@ -37,7 +37,8 @@ func TestREADME(t *testing.T) {
 			t.Setenv("PATH", filepath.Dir(build(t))+string(os.PathListSeparator)+os.Getenv("PATH"))
 			write(t, filepath.Join(dir, "package.json"), `{"private": true, "dependencies": {"is-number": "7.0.0"}}`)
 			shell(t, dir, "npm install --package-lock-only --no-audit --no-fund")
-			shell(t, dir, "set -e\nexport npm_config_cache=$PWD/cache\n"+use)
+			// Not every registry answers audits, and what fails is not learned.
+			shell(t, dir, "set -e\nexport npm_config_cache=$PWD/cache npm_config_audit=false\n"+use)
 			if log := read(t, filepath.Join(dir, "events.jsonl")); !strings.Contains(log, "is-number") {
 				t.Errorf("the recording does not name the package:\n%s", log)
 			}

@@ -45,14 +45,16 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// asOrdinaryUser executes this test again. The go command's own directories may
-// be out of that user's reach; /proc/self/exe is not.
+// asOrdinaryUser executes this test again. The go command's own directories, and
+// the checkout in a home or a temporary folder, may be out of that user's reach;
+// /proc/self/exe and the root are not.
 func asOrdinaryUser() int {
 	mine := slices.DeleteFunc(slices.Clone(os.Args[1:]), func(arg string) bool {
 		return strings.HasPrefix(arg, "-test.testlogfile") || strings.HasPrefix(arg, "-test.coverprofile") ||
 			strings.HasPrefix(arg, "-test.gocoverdir")
 	})
 	cmd := exec.Command("/proc/self/exe", mine...)
+	cmd.Dir = "/"
 	cmd.Env = append(os.Environ(), ordinary+"=1", "HOME=/tmp", "TMPDIR=/tmp")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ordinaryID, Gid: ordinaryID}}

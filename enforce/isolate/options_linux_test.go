@@ -167,6 +167,7 @@ func TestSudo(t *testing.T) {
 		t.Skip("this case is for root")
 	}
 	t.Setenv("SUDO_UID", "65534")
+	t.Chdir("/") // the caller may enter it, whoever owns the checkout
 	j := newJail(t, NetnsOptions{})
 	j.proxy(answer)
 	out, _ := j.output(t, Command{
