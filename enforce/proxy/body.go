@@ -12,6 +12,9 @@ import (
 	"github.com/juliendoutre/proxaudit/enforce"
 )
 
+// maxLoggedBody bounds what is kept of a body for the log.
+const maxLoggedBody = 64 << 10
+
 // countingBody counts what is read of a request's body. The transport reads it
 // on a goroutine of its own, which may outlive the response.
 type countingBody struct {

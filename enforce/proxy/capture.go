@@ -12,8 +12,8 @@ import (
 
 // arrive takes in a connection: one to the proxy itself is served as to a
 // proxy, any other one as to the server that the command meant to reach.
-func (p *Proxy) arrive(c net.Conn) {
-	cc := &clientConn{Conn: c, scheme: "http"}
+func (p *Proxy) arrive(c net.Conn, s *slot) {
+	cc := &clientConn{Conn: c, scheme: "http", slot: s}
 	local, ok := addrPort(c.LocalAddr())
 	if p.Capture == nil || ok && p.Capture.Own(local.Addr()) {
 		p.clients.push(cc)

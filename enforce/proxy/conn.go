@@ -26,6 +26,7 @@ type clientConn struct {
 	target   target
 	captured bool   // the client does not know of the proxy
 	scheme   string // of requests that name none: http, or https once decrypted
+	slot     *slot  // among the connections that are counted
 	attribute
 }
 
@@ -47,6 +48,13 @@ func (c *clientConn) Read(b []byte) (int, error) {
 	return c.Conn.Read(b)
 }
 
+// Close closes the connection and makes room for another one.
+func (c *clientConn) Close() error {
+	err := c.Conn.Close()
+	c.slot.release()
+	return err
+}
+
 // CloseWrite half-closes the connection where that is possible.
 func (c *clientConn) CloseWrite() error {
 	if h, ok := c.Conn.(interface{ CloseWrite() error }); ok {
@@ -59,14 +67,20 @@ type connKey struct{}
 
 // connContext puts the clientConn behind c into the context of its requests.
 func (p *Proxy) connContext(ctx context.Context, c net.Conn) context.Context {
-	if t, ok := c.(*tls.Conn); ok {
-		c = t.NetConn()
-	}
-	cc, ok := c.(*clientConn)
-	if !ok {
+	cc := clientConnOf(c)
+	if cc == nil {
 		cc = &clientConn{Conn: c, scheme: "http"}
 	}
 	return context.WithValue(ctx, connKey{}, cc)
+}
+
+// clientConnOf returns the clientConn that c is, decrypted or not, nil for none.
+func clientConnOf(c net.Conn) *clientConn {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	cc, _ := c.(*clientConn)
+	return cc
 }
 
 func connOf(ctx context.Context) *clientConn {

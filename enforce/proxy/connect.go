@@ -41,6 +41,7 @@ func (p *Proxy) hijack(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
 		outer := connOf(r.Context())
 		p.who(outer)
 		cc.once.Do(func() { cc.process, cc.shown = outer.process, outer.shown })
+		cc.slot = outer.slot
 		if p.passUndecrypted(r.Context(), cc, true) {
 			return
 		}
@@ -83,6 +84,7 @@ func (p *Proxy) passUndecrypted(ctx context.Context, cc *clientConn, reply bool)
 
 // look reads the first bytes of a tunnel and serves what they are.
 func (p *Proxy) look(ctx context.Context, cc *clientConn) {
+	cc.slot.quiet() // nothing is asked yet
 	br := bufio.NewReaderSize(cc.Conn, 4<<10)
 	_ = cc.SetReadDeadline(time.Now().Add(p.patience(cc.target.port)))
 	held, err := sniff(br)
@@ -125,14 +127,18 @@ func (p *Proxy) unused(cc *clientConn) {
 // a silent connection there is one opened in advance, not one that waits.
 func clientSpeaksFirst(port uint16) bool { return port == 80 || port == 443 }
 
+// serverSpeaksAfter is how long a client that sends nothing is taken for one that
+// may still speak first.
+const serverSpeaksAfter = 10 * time.Second
+
 // patience is how long a client may take to send its first bytes. Where nothing
 // is blocked, a protocol in which the server speaks first must not wait long.
 func (p *Proxy) patience(port uint16) time.Duration {
 	switch {
 	case clientSpeaksFirst(port):
-		return idleTimeout
+		return p.Limits.IdleTimeout
 	case p.Gate.Mode == enforce.Enforce:
-		return firstByteTimeout
+		return min(serverSpeaksAfter, p.Limits.IdleTimeout)
 	default:
 		return time.Second
 	}
@@ -142,7 +148,7 @@ func (p *Proxy) patience(port uint16) time.Duration {
 // that refuses our certificate is worth an event: its build is about to break.
 func (p *Proxy) decrypt(ctx context.Context, cc *clientConn) {
 	conn := tls.Server(cc, p.tls)
-	hctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	hctx, cancel := context.WithTimeout(ctx, p.Limits.HandshakeTimeout)
 	err := conn.HandshakeContext(hctx)
 	cancel()
 	if err == nil {

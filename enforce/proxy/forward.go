@@ -1,18 +1,13 @@
 package proxy
 
 import (
-	"context"
-	"crypto/x509"
 	"errors"
-	"fmt"
 	"hash"
 	"io"
-	"net"
 	"net/http"
 	"time"
 
 	"github.com/juliendoutre/proxaudit/enforce"
-	"github.com/juliendoutre/proxaudit/internal/dialguard"
 )
 
 // forward sends an allowed request and returns the response with its body
@@ -22,12 +17,12 @@ func (p *Proxy) forward(r *http.Request, x *exchange) (*http.Response, error) {
 	if len(r.Header["User-Agent"]) == 0 {
 		r.Header["User-Agent"] = nil // the transport would add its own
 	}
-	var resp *http.Response
-	err := p.upstream.checkLiteral(r.URL.Hostname(), x.verdict.Networks)
-	if err == nil {
-		resp, err = p.upstream.pool(x.verdict.Networks, r.ProtoMajor == 2).RoundTrip(r)
+	if err := p.turns.take(r.Context(), p.Limits.FirstByteTimeout); err != nil {
+		return p.failed(r, x, err), nil
 	}
-	if p.upstream.isOutside(r.URL) {
+	x.turn = true
+	resp, outside, err := p.upstream.roundTrip(r, x.verdict.Networks)
+	if outside {
 		x.address = "" // it is the outer proxy's, and says nothing of the host
 	}
 	if err != nil {
@@ -102,43 +97,5 @@ func (p *Proxy) responseEvent(x *exchange, status int, header http.Header) *enfo
 func (p *Proxy) recordResponse(ev *enforce.Event) {
 	if err := p.Gate.Record(ev); err != nil {
 		p.Log.Sugar().Errorf("recording a response: %v", err)
-	}
-}
-
-// failed records why an allowed request got no response and answers the client:
-// 403 for an address that may not be dialled, 504 for a timeout, else 502.
-func (p *Proxy) failed(r *http.Request, x *exchange, err error) *http.Response {
-	if refused := (*dialguard.Refused)(nil); errors.As(err, &refused) {
-		ev := p.responseEvent(x, http.StatusForbidden, nil)
-		ev.Stage = enforce.StageConnect
-		x.verdict = p.Gate.Settle(ev, refusedAddress(refused))
-		x.event.Rule, x.event.Reason, x.event.Allow = ev.Rule, ev.Reason, ""
-		return denial(r, http.StatusForbidden, p.denialText(x))
-	}
-	status := http.StatusBadGateway
-	var timeout net.Error
-	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
-		status = http.StatusGatewayTimeout
-	}
-	words := enforce.RedactText(err.Error())
-	ev := p.responseEvent(x, status, nil)
-	ev.Error = words
-	p.recordResponse(ev)
-	what := x.request.Method + " " + enforce.RedactURL(x.request.URL())
-	return denial(r, status, fmt.Sprintf("proxaudit: allowed, but failed: %s\nreason: %s\n%s",
-		enforce.Printable(what), enforce.Printable(words), hint(err)))
-}
-
-// hint says what to do about an error, where that is known.
-func hint(err error) string {
-	var unknown x509.UnknownAuthorityError
-	var dns *net.DNSError
-	switch {
-	case errors.As(err, &unknown):
-		return "the server's certificate is signed by an authority that this machine does not trust: name its file in SSL_CERT_FILE before proxaudit starts\n"
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return "the name does not exist, as seen from this machine\n"
-	default:
-		return ""
 	}
 }

@@ -24,6 +24,7 @@ type exchange struct {
 	sent    *countingBody // the request's body, nil when it has none
 	address string        // dialled
 	failed  error         // the response's body ended before its end
+	turn    bool          // it is counted among those under way
 }
 
 // webSocket reports whether the request asks for a WebSocket.
@@ -98,6 +99,11 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t target) {
 		}
 	}
 	r = r.WithContext(p.context(r.Context(), x))
+	defer func() {
+		if x.turn {
+			p.turns.giveBack()
+		}
+	}()
 	p.engine.ServeHTTP(&responseWriter{ResponseWriter: w}, r)
 	if x.failed != nil {
 		// The client must see a download that broke off, never a clean end.

@@ -26,19 +26,6 @@ import (
 	"github.com/juliendoutre/proxaudit/policy"
 )
 
-// Limits on what a peer may cost. They are generous to real builds.
-const (
-	maxHeaderBytes        = 256 << 10
-	readHeaderTimeout     = 30 * time.Second
-	handshakeTimeout      = 30 * time.Second
-	idleTimeout           = 5 * time.Minute
-	dialTimeout           = 30 * time.Second
-	responseHeaderTimeout = 10 * time.Minute
-	firstByteTimeout      = 10 * time.Second
-	maxIdlePerHost        = 256
-	maxLoggedBody         = 64 << 10
-)
-
 // Config is what a Proxy is made of. Gate and Leaf are required.
 type Config struct {
 	Gate *enforce.Gate
@@ -59,6 +46,12 @@ type Config struct {
 	Roots func() *x509.CertPool
 	// OuterProxy names the proxy through which a URL is reached; nil means none.
 	OuterProxy func(*url.URL) (*url.URL, error)
+	// ClientCertificates are shown to the server at exactly this host:port, the
+	// host canonical, when it asks for one, and to nobody else: not to an outer
+	// proxy, nor to another port of the same host.
+	ClientCertificates map[string]*tls.Certificate
+	// Limits bound what a peer may cost.
+	Limits Limits
 	// Resolver looks up the names that are dialled; nil means the system's.
 	Resolver *net.Resolver
 	// Isolation stands in every event.
@@ -94,6 +87,8 @@ type Proxy struct {
 	inner    *http.Server  // what was in a tunnel or captured, decrypted
 	clients  *connListener // of front
 	tunnels  *connListener // of inner
+	conns    *admission
+	turns    turns
 	closing  chan struct{}
 	closed   sync.Once
 	raw      *connSet
@@ -107,8 +102,11 @@ func New(c Config) *Proxy {
 	if c.Log == nil {
 		c.Log = zap.NewNop()
 	}
-	p := &Proxy{Config: c, clients: newConnListener(), tunnels: newConnListener(), closing: make(chan struct{}), raw: newConnSet(), ids: newIDSource()}
-	p.upstream = newUpstream(c)
+	c.Limits = c.Limits.withDefaults()
+	p := &Proxy{
+		Config: c, clients: newConnListener(), tunnels: newConnListener(), closing: make(chan struct{}), raw: newConnSet(), ids: newIDSource(),
+		conns: newAdmission(c.Limits.MaxConnections), turns: make(turns, c.Limits.MaxRequests), upstream: newUpstream(c),
+	}
 	p.tls = &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		NextProtos:     []string{"h2", "http/1.1"},
@@ -132,11 +130,12 @@ func New(c Config) *Proxy {
 func (p *Proxy) server(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
-		ReadHeaderTimeout: readHeaderTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
+		ReadHeaderTimeout: p.Limits.HeaderTimeout,
+		IdleTimeout:       p.Limits.IdleTimeout,
+		MaxHeaderBytes:    p.Limits.MaxHeaderBytes,
 		ErrorLog:          zap.NewStdLog(p.Log),
 		ConnContext:       p.connContext,
+		ConnState:         p.connState,
 	}
 }
 
@@ -148,7 +147,11 @@ func (p *Proxy) Serve(l net.Listener) error {
 	for {
 		c, err := l.Accept()
 		if err == nil {
-			go p.arrive(c)
+			if s := p.conns.admit(c, p.closing); s != nil {
+				go p.arrive(c, s)
+			} else {
+				_ = c.Close()
+			}
 			continue
 		}
 		select {
@@ -160,6 +163,7 @@ func (p *Proxy) Serve(l net.Listener) error {
 			p.close()
 			return err
 		}
+		p.conns.evict() // its descriptor serves the next one
 		time.Sleep(acceptPause)
 	}
 }

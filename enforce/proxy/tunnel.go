@@ -30,6 +30,7 @@ func (p *Proxy) tunnel(ctx context.Context, cc *clientConn, q *policy.Request, d
 	if v.Blocked {
 		return
 	}
+	cc.slot.busy()
 	start := time.Now()
 	server, err := p.upstream.dialTunnel(ctx, q, v.Networks)
 	if err != nil {
@@ -44,6 +45,7 @@ func (p *Proxy) tunnel(ctx context.Context, cc *clientConn, q *policy.Request, d
 	}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
+	defer closeWhenSilent(p.Limits.TunnelTimeout, cc, server)()
 	up, down := join(cc, server)
 	end := *ev
 	end.Stage, end.RequestBytes, end.ResponseBytes = enforce.StageResponse, up, down

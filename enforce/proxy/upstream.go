@@ -1,16 +1,16 @@
 package proxy
 
 import (
-	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
-	"encoding/base64"
-	"fmt"
+	"crypto/x509"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,187 +20,223 @@ import (
 )
 
 // upstream holds the connections to the servers behind the proxy, pooled for
-// the run. A pool is shared only by requests that may reach the same networks:
-// a connection that one rule opened to a private address must not serve a
-// request of another rule.
+// the run. A pool is shared only by requests that may use each other's
+// connections: see poolKey.
 type upstream struct {
 	guarded  bool
 	resolver *net.Resolver
 	outer    func(*url.URL) (*url.URL, error)
-	tls      func() *tls.Config
+	roots    func() *x509.CertPool
+	outers   func() map[string]bool // host:port of outer proxies
+	certs    map[string]*tls.Certificate
+	limits   Limits
 
 	mu    sync.Mutex
 	pools map[poolKey]*http.Transport
 }
 
-// poolKey tells apart what must not share connections.
+// poolKey tells apart what must not share connections, or TLS sessions, which
+// carry what was proved on the connection that began them: a connection that one
+// rule opened to a private address must not serve a request of another rule, and
+// one on which a client certificate was shown serves its server alone.
 type poolKey struct {
 	networks string // that a rule opens; "" for none
+	via      string // the outer proxy with its credentials; "" for none
+	cert     string // host:port that gets a client certificate; "" for none
+	secure   bool   // https
 	http2    bool
 }
 
+const (
+	maxIdlePerHost = 256
+	maxIdle        = 1024             // in a pool
+	longestIdle    = 90 * time.Second // servers close theirs after a minute or two
+	maxSessions    = 64               // TLS sessions of a pool that can be resumed
+	pingAfter      = longestIdle      // of silence on HTTP/2, to find out whether the server is still there
+)
+
 func newUpstream(c Config) *upstream {
-	u := &upstream{guarded: c.Gate.Mode == enforce.Enforce, resolver: c.Resolver, outer: c.OuterProxy, pools: map[poolKey]*http.Transport{}}
-	u.tls = sync.OnceValue(func() *tls.Config {
-		config := &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(256)}
-		if c.Roots != nil {
-			config.RootCAs = c.Roots()
-		}
-		return config
-	})
+	u := &upstream{
+		guarded:  c.Gate.Mode == enforce.Enforce,
+		resolver: c.Resolver,
+		outer:    c.OuterProxy,
+		certs:    c.ClientCertificates,
+		limits:   c.Limits,
+		pools:    map[poolKey]*http.Transport{},
+		roots: sync.OnceValue(func() *x509.CertPool {
+			if c.Roots == nil {
+				return nil
+			}
+			return c.Roots()
+		}),
+	}
+	u.outers = sync.OnceValue(u.outerProxies)
 	return u
 }
 
-func (u *upstream) transport(networks []netip.Prefix, http2 bool) *http.Transport {
-	t := &http.Transport{
-		DialContext:           u.dialer(networks),
-		TLSClientConfig:       u.tls().Clone(),
-		TLSHandshakeTimeout:   handshakeTimeout,
-		ResponseHeaderTimeout: responseHeaderTimeout,
-		ForceAttemptHTTP2:     http2,
-		MaxIdleConnsPerHost:   maxIdlePerHost,
-		IdleConnTimeout:       90 * time.Second,
-		DisableCompression:    true,
-		ExpectContinueTimeout: time.Second,
+// roundTrip sends r over a connection that may lead to networks besides the
+// public ones. outside says that an outer proxy stood between. The server is
+// spoken to in the version of HTTP that the client chose, as it would be without
+// a proxy: for HTTP/1.1 that is also the fastest.
+func (u *upstream) roundTrip(r *http.Request, networks []netip.Prefix) (resp *http.Response, outside bool, err error) {
+	if err := u.checkTarget(r.URL.Hostname(), portOf(r.URL), networks); err != nil {
+		return nil, false, err
 	}
-	if !http2 {
-		t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+	via, err := u.via(r.URL)
+	if err != nil {
+		return nil, true, err
 	}
-	if u.outer != nil {
-		t.Proxy = func(r *http.Request) (*url.URL, error) { return u.outer(r.URL) }
+	resp, err = u.pool(r.URL, networks, via, r.ProtoMajor == 2).RoundTrip(r)
+	if err == nil && via != nil && resp.StatusCode == http.StatusProxyAuthRequired {
+		_ = resp.Body.Close() // meant for us: the client knows nothing of that proxy
+		return nil, true, &outerError{proxy: proxyAddress(via), status: resp.Status, code: resp.StatusCode}
 	}
-	return t
+	return resp, via != nil, err
 }
 
-// pool returns the transport for requests that may reach networks besides the
-// public ones. The server is spoken to in the version of HTTP that the client
-// chose, as it would be without a proxy: for HTTP/1.1 that is also the fastest.
-func (u *upstream) pool(networks []netip.Prefix, http2 bool) *http.Transport {
-	key := poolKey{http2: http2}
+// via returns the outer proxy for a URL, nil for none.
+func (u *upstream) via(target *url.URL) (*url.URL, error) {
+	if u.outer == nil {
+		return nil, nil
+	}
+	proxy, err := u.outer(target)
+	if err != nil {
+		return nil, &outerError{err: err}
+	}
+	return proxy, nil
+}
+
+// pool returns the transport for requests to target.
+func (u *upstream) pool(target *url.URL, networks []netip.Prefix, via *url.URL, http2 bool) *http.Transport {
+	key := poolKey{secure: target.Scheme == "https", http2: http2}
 	for _, n := range networks {
 		key.networks += n.String() + " "
+	}
+	if via != nil {
+		key.via = via.String()
+	}
+	if key.secure && len(u.certs) > 0 {
+		if server := net.JoinHostPort(target.Hostname(), portOf(target)); u.certs[server] != nil {
+			key.cert = server
+		}
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	t, ok := u.pools[key]
 	if !ok {
-		t = u.transport(networks, http2)
+		t = u.transport(key, networks, via)
 		u.pools[key] = t
 	}
 	return t
 }
 
-// checkLiteral checks a host that is an address already. The dialer would find
-// out too, but not where an outer proxy dials in its stead.
-func (u *upstream) checkLiteral(host string, networks []netip.Prefix) error {
+func (u *upstream) transport(key poolKey, networks []netip.Prefix, via *url.URL) *http.Transport {
+	t := &http.Transport{
+		DialContext:            u.dialer(networks),
+		TLSClientConfig:        u.tls(),
+		TLSHandshakeTimeout:    u.limits.HandshakeTimeout,
+		ResponseHeaderTimeout:  u.limits.FirstByteTimeout,
+		MaxResponseHeaderBytes: int64(u.limits.MaxHeaderBytes),
+		ForceAttemptHTTP2:      key.http2,
+		MaxIdleConns:           maxIdle,
+		MaxIdleConnsPerHost:    maxIdlePerHost,
+		IdleConnTimeout:        min(longestIdle, u.limits.IdleTimeout),
+		DisableCompression:     true,
+		ExpectContinueTimeout:  time.Second,
+	}
+	if key.http2 {
+		t.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: u.limits.HandshakeTimeout}
+	} else {
+		t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+	}
+	if cert := u.certs[key.cert]; cert != nil {
+		t.TLSClientConfig.Certificates = []tls.Certificate{*cert}
+	}
+	switch {
+	case via == nil:
+	case key.secure || isSOCKS(via):
+		t.DialContext = func(ctx context.Context, _, addr string) (net.Conn, error) {
+			return u.dialThrough(ctx, via, addr)
+		}
+	default:
+		// The proxy is asked in absolute form (RFC 9112 section 3.2.2), over a
+		// connection that is ours to make.
+		t.Proxy = http.ProxyURL(&url.URL{Scheme: "http", User: via.User, Host: proxyAddress(via)})
+		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return u.dialOuter(ctx, via)
+		}
+	}
+	return t
+}
+
+// tls returns a configuration that verifies servers, with a cache of sessions of
+// its own.
+func (u *upstream) tls() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: u.roots(), ClientSessionCache: tls.NewLRUClientSessionCache(maxSessions)}
+}
+
+// checkTarget checks what can be told before anything is dialled: a host that is
+// an address already, which the dialer would find out too, but not where an
+// outer proxy dials in its stead; and that it is not the outer proxy itself,
+// behind which nobody would decide.
+func (u *upstream) checkTarget(host, port string, networks []netip.Prefix) error {
+	if !u.guarded {
+		return nil
+	}
+	if outers := u.outers(); len(outers) > 0 && outers[net.JoinHostPort(host, port)] {
+		return &dialguard.Refused{Range: net.JoinHostPort(host, port) + " is the outer proxy, which carries what is allowed and is no server itself"}
+	}
 	addr, err := netip.ParseAddr(host)
-	if !u.guarded || err != nil {
+	if err != nil {
 		return nil
 	}
 	return dialguard.Check(addr, networks)
 }
 
-// dialer checks every address at the moment it is dialled, after resolution.
-// The outer proxy is the user's own word and may stand anywhere; what a name
-// resolves to behind it is for its operator to guard.
-func (u *upstream) dialer(networks []netip.Prefix) func(context.Context, string, string) (net.Conn, error) {
-	plain := &net.Dialer{Timeout: dialTimeout, Resolver: u.resolver}
-	guarded := &net.Dialer{Timeout: dialTimeout, Resolver: u.resolver, ControlContext: dialguard.Control}
-	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		if !u.guarded || u.isOuterProxy(addr) {
-			return plain.DialContext(ctx, network, addr)
-		}
-		return guarded.DialContext(dialguard.WithNetworks(ctx, networks), network, addr)
-	}
-}
-
-// isOutside reports whether u is reached through an outer proxy.
-func (u *upstream) isOutside(target *url.URL) bool {
-	if u.outer == nil {
-		return false
-	}
-	proxy, err := u.outer(target)
-	return err == nil && proxy != nil
-}
-
-// isOuterProxy reports whether addr is the outer proxy for some URL.
-func (u *upstream) isOuterProxy(addr string) bool {
-	if u.outer == nil {
-		return false
-	}
+// outerProxies returns the addresses of the outer proxies.
+func (u *upstream) outerProxies() map[string]bool {
+	addrs := map[string]bool{}
 	for _, scheme := range [...]string{"https", "http"} {
-		if proxy, err := u.outer(&url.URL{Scheme: scheme, Host: "ok.invalid"}); err == nil && proxy != nil && proxyAddress(proxy) == addr {
-			return true
+		if via, err := u.via(&url.URL{Scheme: scheme, Host: "ok.invalid"}); err == nil && via != nil {
+			addrs[strings.ToLower(proxyAddress(via))] = true
 		}
 	}
-	return false
+	return addrs
 }
 
-// proxyAddress is the host:port at which a proxy URL is dialled.
-func proxyAddress(proxy *url.URL) string {
-	port := proxy.Port()
-	if port == "" {
-		port = strconv.Itoa(int(policy.DefaultPort(proxy.Scheme)))
+// portOf returns the effective port of an http or https URL.
+func portOf(u *url.URL) string {
+	return cmp.Or(u.Port(), strconv.Itoa(int(policy.DefaultPort(u.Scheme))))
+}
+
+// dialer checks every address at the moment it is dialled, after resolution.
+func (u *upstream) dialer(networks []netip.Prefix) func(context.Context, string, string) (net.Conn, error) {
+	d := &net.Dialer{Timeout: u.limits.DialTimeout, Resolver: u.resolver}
+	if !u.guarded {
+		return d.DialContext
 	}
-	return net.JoinHostPort(proxy.Hostname(), port)
+	d.ControlContext = dialguard.Control
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		return d.DialContext(dialguard.WithNetworks(ctx, networks), network, addr)
+	}
 }
 
 // dialTunnel connects to the destination of a connection that is not decrypted,
 // through the outer proxy where there is one for it.
 func (u *upstream) dialTunnel(ctx context.Context, q *policy.Request, networks []netip.Prefix) (net.Conn, error) {
-	if err := u.checkLiteral(q.Host, networks); err != nil {
+	port := strconv.Itoa(int(q.Port))
+	if err := u.checkTarget(q.Host, port, networks); err != nil {
 		return nil, err
 	}
-	addr := net.JoinHostPort(q.Host, strconv.Itoa(int(q.Port)))
-	var proxy *url.URL
-	if u.outer != nil {
-		var err error
-		if proxy, err = u.outer(&url.URL{Scheme: "https", Host: addr}); err != nil {
-			return nil, fmt.Errorf("outer proxy: %w", err)
-		}
+	addr := net.JoinHostPort(q.Host, port)
+	via, err := u.via(&url.URL{Scheme: "https", Host: addr})
+	if err != nil {
+		return nil, err
 	}
-	if proxy == nil {
+	if via == nil {
 		return u.dialer(networks)(ctx, "tcp", addr)
 	}
-	return u.dialThrough(ctx, proxy, addr)
-}
-
-// dialThrough asks the outer proxy for a tunnel (RFC 9110 section 9.3.6).
-func (u *upstream) dialThrough(ctx context.Context, proxy *url.URL, addr string) (net.Conn, error) {
-	conn, err := u.dialer(nil)(ctx, "tcp", proxyAddress(proxy))
-	if err != nil {
-		return nil, fmt.Errorf("outer proxy: %w", err)
-	}
-	if proxy.Scheme == "https" {
-		c := u.tls().Clone()
-		c.ServerName = proxy.Hostname()
-		conn = tls.Client(conn, c)
-	}
-	_ = conn.SetDeadline(time.Now().Add(dialTimeout))
-	r := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: addr}, Host: addr, Header: http.Header{}}
-	if proxy.User != nil {
-		password, _ := proxy.User.Password()
-		r.Header.Set("Proxy-Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(proxy.User.Username()+":"+password)))
-	}
-	br := bufio.NewReader(conn)
-	resp, err := roundTrip(conn, br, r)
-	if err != nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("outer proxy: %w", err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		_ = conn.Close()
-		return nil, fmt.Errorf("outer proxy answered %q to CONNECT %s", resp.Status, addr)
-	}
-	_ = conn.SetDeadline(time.Time{})
-	return &clientConn{Conn: conn, buffered: br}, nil
-}
-
-func roundTrip(conn net.Conn, br *bufio.Reader, r *http.Request) (*http.Response, error) {
-	if err := r.Write(conn); err != nil {
-		return nil, err
-	}
-	return http.ReadResponse(br, r)
+	return u.dialThrough(ctx, via, addr)
 }
 
 // close ends every idle connection.
