@@ -11,7 +11,7 @@ import (
 
 // options are the flags of a run.
 type options struct {
-	policies  list
+	policySources
 	output    string
 	learned   string // -o
 	isolation string
@@ -75,7 +75,7 @@ func parse(verb string, args []string) (*options, error) {
 	f.BoolVar(&o.verbose, "verbose", false, "")
 	f.BoolVar(&o.failOnDeny, "fail-on-deny", true, "")
 	if verb != "learn" {
-		f.Var(&o.policies, "policy", "")
+		o.policySources.flags(f)
 	} else {
 		f.StringVar(&o.learned, "o", "", "")
 	}
@@ -110,10 +110,5 @@ func (o *options) check(verb string) error {
 	case o.server && len(o.command) > 0:
 		return fail("drop -server to run the command, or the command to run the proxy alone", errors.New("-server runs no command"))
 	}
-	for _, p := range o.policies {
-		if p == "" {
-			return fail("name a .yaml, .yml or .rego file, a folder, or a bundle .tar.gz", errors.New("-policy is empty"))
-		}
-	}
-	return nil
+	return o.policySources.check()
 }

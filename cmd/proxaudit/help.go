@@ -5,11 +5,11 @@ func helpText(args []string) string {
 	if len(args) > 0 {
 		switch args[0] {
 		case "audit":
-			return auditHelp + runFlags
+			return auditHelp + policyFlags + runFlags
 		case "learn":
 			return learnHelp + runFlags
 		case "enforce":
-			return enforceHelp + runFlags
+			return enforceHelp + policyFlags + runFlags
 		}
 	}
 	return mainHelp
@@ -36,6 +36,13 @@ Exit codes: the command's own, or 128+n when signal n ended it; 3 when it
 succeeded but something was denied; 125 when proxaudit could not do its job (the
 command was not started, or was killed); 126 when the command cannot be
 executed; 127 when it was not found.
+`
+
+// policyFlags is for the verbs that take policies.
+const policyFlags = `    -bundle-key FILE   the public key (PEM) that must have signed every bundle
+    -bundle-alg ALG    its algorithm (default: RS256 or, by curve, ES256 to ES512);
+                       with HS256 to HS512 the file is the secret
+    -bundle-scope NAME the scope that the signature must have
 `
 
 const auditHelp = `proxaudit [audit] [flags] [--] COMMAND [ARG...]

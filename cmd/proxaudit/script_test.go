@@ -21,6 +21,7 @@ import (
 
 	"github.com/juliendoutre/proxaudit/enforce/isolate"
 	"github.com/juliendoutre/proxaudit/internal/ca"
+	"github.com/juliendoutre/proxaudit/policy/rego/regotest"
 )
 
 func TestMain(m *testing.M) {
@@ -41,6 +42,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Condition:           condition,
 		Setup:               setup,
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"opabuild": opaBuild},
 	})
 }
 
@@ -67,6 +69,25 @@ func condition(cond string) (bool, error) {
 		return false, fmt.Errorf("under CI this must run: %s is not installed", name)
 	}
 	return err == nil, nil
+}
+
+// opaBuild is the command `opabuild FOLDER BUNDLE [KEY]`: it builds the folder
+// and, where KEY is given, signs it and writes the public key there. A key that
+// is there already is replaced.
+func opaBuild(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: opabuild FOLDER BUNDLE [KEY]")
+	}
+	var signer *regotest.Signer
+	if len(args) > 2 {
+		var err error
+		signer, err = regotest.NewSigner("ES256")
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(args[2]), signer.Public, 0o600))
+	}
+	data, err := regotest.Bundle(os.DirFS(ts.MkAbs(args[0])), signer)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), data, 0o600))
 }
 
 // gitServer serves the repositories below the script's folder "git", to read

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -54,7 +55,7 @@ func (s *session) prepare() error {
 // trusts. It returns what verifies the servers outside.
 func (s *session) readFiles(authority []byte) (func() *x509.CertPool, error) {
 	var err error
-	if s.policies, err = loadPolicies(context.Background(), s.options.policies); err != nil {
+	if s.policies, err = loadPolicies(context.Background(), &s.policySources, s.printed()); err != nil {
 		return nil, err
 	}
 	if s.output != "" {
@@ -119,6 +120,14 @@ func (s *session) startProxy(authority *ca.Authority, roots func() *x509.CertPoo
 	s.running.Store(s.proxy)
 	s.served = make(chan error, 1)
 	go func() { s.served <- s.proxy.Serve(s.jail.Listener()) }()
+}
+
+// printed is where what a policy prints goes: to the diagnostics.
+func (s *session) printed() io.Writer {
+	if !s.verbose {
+		return nil
+	}
+	return zap.NewStdLog(s.diagnostics()).Writer()
 }
 
 // diagnostics is where the proxy's own troubles go: nowhere, unless asked for.

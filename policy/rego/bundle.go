@@ -10,17 +10,24 @@ import (
 	"io"
 	"path"
 	"strings"
+
+	"github.com/open-policy-agent/opa/v1/bundle"
 )
 
 // readBundle reads an OPA bundle: https://www.openpolicyagent.org/docs/management-bundles.
 // The archive is read here and not by OPA's loader, which bounds each file but
 // not their sum, and keeps the last of two files of one name.
-func readBundle(ctx context.Context, name string) (*source, error) {
+func readBundle(ctx context.Context, name string, key *Key) (*source, error) {
 	packed := int64(MaxBytes)
 	data, err := readFile(name, &packed)
 	if err != nil {
 		return nil, err
 	}
+	return unpack(ctx, name, data, key)
+}
+
+// unpack reads the bundle in data, which messages call name.
+func unpack(ctx context.Context, name string, data []byte, key *Key) (*source, error) {
 	unzipped, err := gzip.NewReader(bytes.NewReader(data))
 	if err != nil {
 		return nil, fault(name, nil, "not a gzip file: "+err.Error(), "make it with `opa build`")
@@ -29,6 +36,15 @@ func readBundle(ctx context.Context, name string) (*source, error) {
 	budget := int64(MaxBytes)
 	if err := b.read(ctx, tar.NewReader(&bounded{unzipped, &budget})); err != nil {
 		return nil, err
+	}
+	switch {
+	case key != nil:
+		if err := key.verify(b); err != nil {
+			return nil, err
+		}
+	case b.signatures != nil:
+		return nil, fault(name, nil, "the bundle is signed, and no key was given to check it",
+			"name the public key with -bundle-key")
 	}
 	return &source{path: name, files: b.files, hash: digest(data)}, nil
 }
@@ -52,7 +68,10 @@ func (b *bounded) Read(p []byte) (int, error) {
 type archive struct {
 	path  string
 	seen  map[string]bool
-	files []file
+	files []file // of the policy
+	all   []file // but the signatures
+	// signatures is the signatures file, nil where there is none.
+	signatures []byte
 }
 
 func (b *archive) read(ctx context.Context, r *tar.Reader) error {
@@ -80,7 +99,7 @@ func (b *archive) read(ctx context.Context, r *tar.Reader) error {
 }
 
 func (b *archive) entry(header *tar.Header, r io.Reader) error {
-	name := strings.TrimPrefix(path.Clean("/"+header.Name), "/")
+	name := inArchive(header.Name)
 	full := b.path + "/" + name
 	switch header.Typeflag {
 	case tar.TypeDir, tar.TypeXGlobalHeader:
@@ -94,25 +113,36 @@ func (b *archive) entry(header *tar.Header, r io.Reader) error {
 	}
 	b.seen[name] = true
 	keep, err := inBundle(full, name)
-	if err != nil || !keep {
+	if err != nil {
 		return err
 	}
 	data, err := io.ReadAll(r)
 	if err != nil {
 		return err
 	}
-	b.files = append(b.files, file{name: name, path: full, data: data})
+	f := file{name: name, path: full, data: data}
+	if bundle.IsSignaturesFile(name) {
+		if b.signatures != nil {
+			return fault(full, nil, "the archive holds signatures twice", "sign it anew with `opa sign`")
+		}
+		b.signatures = data
+		return nil
+	}
+	b.all = append(b.all, f)
+	if keep {
+		b.files = append(b.files, f)
+	}
 	return nil
 }
+
+// inArchive returns the name of a file below the top of its bundle.
+func inArchive(name string) string { return strings.TrimPrefix(path.Clean("/"+name), "/") }
 
 // inBundle reports whether a file of a bundle is a part of the policy, and
 // refuses parts that would have to be obeyed and cannot be.
 func inBundle(full, name string) (bool, error) {
 	base := path.Base(name)
 	switch {
-	case base == ".signatures.json":
-		return false, fault(full, nil, "the bundle is signed, and its signature cannot be checked here",
-			"check it with OPA and give the unsigned bundle")
 	case name == "patch.json":
 		return false, fault(full, nil, "a delta bundle is not a whole policy", "give a snapshot bundle")
 	case strings.HasSuffix(base, ".wasm"):

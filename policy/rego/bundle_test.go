@@ -19,8 +19,8 @@ type entry struct {
 	kind          byte
 }
 
-// bundle writes a .tar.gz and returns its path.
-func bundle(t testing.TB, entries []entry) string {
+// packed writes a .tar.gz and returns its path.
+func packed(t testing.TB, entries []entry) string {
 	t.Helper()
 	var buf bytes.Buffer
 	zipped := gzip.NewWriter(&buf)
@@ -82,7 +82,7 @@ func TestLoadBundle(t *testing.T) {
 			[]entry{module, data, {name: "more.rego", content: "/etc/passwd", kind: tar.TypeSymlink}},
 			"{bundle}/more.rego: not a regular file",
 		},
-		"signed":   {[]entry{module, data, {name: "/.signatures.json", content: "{}"}}, "{bundle}/.signatures.json: the bundle is signed"},
+		"signed":   {[]entry{module, data, {name: "/.signatures.json", content: "{}"}}, "{bundle}: the bundle is signed"},
 		"a delta":  {[]entry{{name: "/patch.json", content: "{}"}}, "{bundle}/patch.json: a delta bundle is not a whole policy"},
 		"compiled": {[]entry{module, data, {name: "/policy.wasm", content: "x"}}, "{bundle}/policy.wasm: compiled policies are not run"},
 		"an error in a module": {
@@ -94,7 +94,7 @@ func TestLoadBundle(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			path := bundle(t, tt.entries)
+			path := packed(t, tt.entries)
 			p, err := Load(context.Background(), path)
 			if tt.want != "" {
 				if err == nil || !strings.HasPrefix(err.Error(), strings.ReplaceAll(tt.want, "{bundle}", path)) {
@@ -113,7 +113,7 @@ func TestLoadBundle(t *testing.T) {
 }
 
 func TestBrokenBundle(t *testing.T) {
-	whole, err := os.ReadFile(bundle(t, []entry{{name: "gate.rego", content: "package proxaudit\nallow := true"}}))
+	whole, err := os.ReadFile(packed(t, []entry{{name: "gate.rego", content: "package proxaudit\nallow := true"}}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,6 +49,9 @@ type Options struct {
 	// Print receives the output of print(), one line a call, with control
 	// characters escaped. Where it is nil, print() does nothing.
 	Print io.Writer
+	// Key must have signed every bundle. Where it is nil, a bundle that is
+	// signed is refused: its author wants it checked.
+	Key *Key
 }
 
 // Policy is a loaded policy. It implements policy.Policy, does not change, and
@@ -80,10 +83,26 @@ func Load(ctx context.Context, path string) (*Policy, error) {
 
 // Load is the package's Load with options.
 func (o Options) Load(ctx context.Context, path string) (*Policy, error) {
-	src, err := read(ctx, path)
+	src, err := read(ctx, path, o.Key)
 	if err != nil {
 		return nil, err
 	}
+	return o.load(ctx, src)
+}
+
+// LoadBundle is Load for a bundle that is in memory. Messages call it name.
+func (o Options) LoadBundle(ctx context.Context, name string, data []byte) (*Policy, error) {
+	if len(data) > MaxBytes {
+		return nil, tooLarge(name)
+	}
+	src, err := unpack(ctx, name, data, o.Key)
+	if err != nil {
+		return nil, err
+	}
+	return o.load(ctx, src)
+}
+
+func (o Options) load(ctx context.Context, src *source) (*Policy, error) {
 	p, err := compile(ctx, src, o)
 	if err != nil {
 		return nil, err

@@ -40,7 +40,7 @@ func (s *source) relative(path string) string {
 }
 
 // read reads the policy at path: a file, a folder or a bundle.
-func read(ctx context.Context, path string) (*source, error) {
+func read(ctx context.Context, path string, key *Key) (*source, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the policy: %w", err)
@@ -51,7 +51,7 @@ func read(ctx context.Context, path string) (*source, error) {
 	case strings.HasSuffix(path, ".rego"):
 		return readModule(path)
 	case strings.HasSuffix(path, ".tar.gz"), strings.HasSuffix(path, ".tgz"):
-		return readBundle(ctx, path)
+		return readBundle(ctx, path, key)
 	default:
 		return nil, fault(path, nil, "this is no Rego policy", "give a .rego file, a folder or a bundle (.tar.gz)")
 	}
