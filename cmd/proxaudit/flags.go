@@ -7,6 +7,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"github.com/juliendoutre/proxaudit/enforce/proxy"
 )
 
 // options are the flags of a run.
@@ -18,17 +20,21 @@ type options struct {
 	// allowSockets and publish are holes that the user asks for in a jail.
 	allowSockets list
 	publish      ports
-	port         uint
-	anyPort      bool // -port 0 was given
-	server       bool
-	caCert       string
-	caKey        string
-	mkcert       bool
-	logHeader    bool
-	logBody      bool
-	failOnDeny   bool
-	verbose      bool
-	command      []string
+	// upstreamCA and clientCerts are for the servers outside.
+	upstreamCA  list
+	clientCerts list
+	limits      proxy.Limits
+	port        uint
+	anyPort     bool // -port 0 was given
+	server      bool
+	caCert      string
+	caKey       string
+	mkcert      bool
+	logHeader   bool
+	logBody     bool
+	failOnDeny  bool
+	verbose     bool
+	command     []string
 }
 
 // serverPort is where -server listens when no port is named, as it always did.
@@ -70,6 +76,9 @@ func parse(verb string, args []string) (*options, error) {
 	f.StringVar(&o.caCert, "ca-cert", "", "")
 	f.StringVar(&o.caKey, "ca-key", "", "")
 	f.BoolVar(&o.mkcert, "mkcert", false, "")
+	f.Var(&o.upstreamCA, "upstream-ca", "")
+	f.Var(&o.clientCerts, "client-cert", "")
+	limitFlags(f, &o.limits)
 	f.BoolVar(&o.logHeader, "log-header", false, "")
 	f.BoolVar(&o.logBody, "log-body", false, "")
 	f.BoolVar(&o.verbose, "verbose", false, "")

@@ -5,11 +5,11 @@ func helpText(args []string) string {
 	if len(args) > 0 {
 		switch args[0] {
 		case "audit":
-			return auditHelp + policyFlags + runFlags
+			return auditHelp + policyFlags + runFlags + limitsHelp + runNotes
 		case "learn":
-			return learnHelp + runFlags
+			return learnHelp + runFlags + limitsHelp + runNotes
 		case "enforce":
-			return enforceHelp + policyFlags + runFlags
+			return enforceHelp + policyFlags + runFlags + limitsHelp + runNotes
 		}
 	}
 	return mainHelp
@@ -87,7 +87,13 @@ const runFlags = `
     -ca-cert FILE      use this certificate authority instead of a fresh one,
     -ca-key FILE       with this key
     -mkcert            use the authority that mkcert installed
+    -upstream-ca FILE  trust these authorities too when verifying servers; may be
+                       given several times
+    -client-cert HOST=CERT,KEY  show this certificate to HOST, or HOST:PORT, when it
+                       asks, and to no other; may be given several times
     -verbose           print the proxy's own diagnostics
+`
 
+const runNotes = `
 One dash and two dashes both work. Flags of COMMAND go behind "--".
 `

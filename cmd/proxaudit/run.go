@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -36,6 +37,7 @@ type session struct {
 	learner  *learn.Learner
 	summary  *report.Summary
 	trust    clientenv.Trust
+	certs    map[string]*tls.Certificate // for servers, by host:port
 	jail     isolate.Jail
 	netns    *isolate.Netns // the jail, when it is one of namespaces
 	proxy    *proxy.Proxy

@@ -72,7 +72,10 @@ func (s *session) readFiles(authority []byte) (func() *x509.CertPool, error) {
 	if s.trust, err = roots.Write(os.Environ(), authority); err != nil {
 		return nil, err
 	}
-	return roots.Pool, nil
+	if s.certs, err = clientCertificates(s.clientCerts); err != nil {
+		return nil, err
+	}
+	return upstreamRoots(roots.Pool, s.upstreamCA)
 }
 
 // authority is a fresh one, unless the user names theirs.
@@ -103,19 +106,21 @@ func (s *session) startProxy(authority *ca.Authority, roots func() *x509.CertPoo
 	}
 	capture, attribute := captureOf(s.jail)
 	s.proxy = proxy.New(proxy.Config{
-		Gate:       &enforce.Gate{Mode: s.mode, Policy: s.policies.decide, Recorder: enforce.Tee(recorders...)},
-		Leaf:       authority.Leaf,
-		Identify:   s.policies.identify,
-		Capture:    capture,
-		Attribute:  attribute,
-		Roots:      roots,
-		OuterProxy: clientenv.OuterProxy(os.Environ(), s.jail.Listener().Addr().String()),
-		Isolation:  s.jail.Name(),
-		PolicyName: s.policies.edit,
-		Evidence:   s.log != nil,
-		LogHeader:  s.logHeader,
-		LogBody:    s.logBody,
-		Log:        s.diagnostics(),
+		Gate:               &enforce.Gate{Mode: s.mode, Policy: s.policies.decide, Recorder: enforce.Tee(recorders...)},
+		Leaf:               authority.Leaf,
+		Identify:           s.policies.identify,
+		Capture:            capture,
+		Attribute:          attribute,
+		Roots:              roots,
+		ClientCertificates: s.certs,
+		Limits:             s.limits,
+		OuterProxy:         clientenv.OuterProxy(os.Environ(), s.jail.Listener().Addr().String()),
+		Isolation:          s.jail.Name(),
+		PolicyName:         s.policies.edit,
+		Evidence:           s.log != nil,
+		LogHeader:          s.logHeader,
+		LogBody:            s.logBody,
+		Log:                s.diagnostics(),
 	})
 	s.running.Store(s.proxy)
 	s.served = make(chan error, 1)
