@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"hash"
 	"io"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"unicode/utf8"
@@ -19,14 +20,18 @@ const maxLoggedBody = 64 << 10
 // on a goroutine of its own, which may outlive the response.
 type countingBody struct {
 	io.ReadCloser
-	n    atomic.Int64
-	kept *keptBody
+	n       atomic.Int64
+	kept    *keptBody
+	trailer *http.Request // whose trailer is filled in at the end; nil for none
 }
 
 func (b *countingBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.n.Add(int64(n))
 	b.kept.keep(p[:n])
+	if err == io.EOF && b.trailer != nil {
+		stripTrailer(b.trailer.Trailer)
+	}
 	return n, err
 }
 
@@ -72,12 +77,13 @@ var hashes = sync.Pool{New: func() any { return sha256.New() }}
 // error the client must see.
 type responseBody struct {
 	io.ReadCloser
-	x    *exchange
-	sum  hash.Hash // nil when not asked for
-	n    int64
-	kept *keptBody
-	end  func(*responseBody)
-	once sync.Once
+	x       *exchange
+	sum     hash.Hash // nil when not asked for
+	n       int64
+	kept    *keptBody
+	trailer *http.Response // whose trailer is filled in at the end
+	end     func(*responseBody)
+	once    sync.Once
 }
 
 func (b *responseBody) Read(p []byte) (int, error) {
@@ -89,7 +95,10 @@ func (b *responseBody) Read(p []byte) (int, error) {
 		b.n += int64(n)
 		b.kept.keep(p[:n])
 	}
-	if err != nil && err != io.EOF {
+	switch {
+	case err == io.EOF:
+		stripTrailer(b.trailer.Trailer)
+	case err != nil:
 		b.x.failed = err
 	}
 	return n, err

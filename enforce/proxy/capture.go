@@ -16,7 +16,7 @@ func (p *Proxy) arrive(c net.Conn, s *slot) {
 	cc := &clientConn{Conn: c, scheme: "http", slot: s}
 	local, ok := addrPort(c.LocalAddr())
 	if p.Capture == nil || ok && p.Capture.Own(local.Addr()) {
-		p.clients.push(cc)
+		p.clients.push(p.guard(cc, cc))
 		return
 	}
 	p.raw.hold(cc, func() {

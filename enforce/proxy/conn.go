@@ -27,6 +27,9 @@ type clientConn struct {
 	captured bool   // the client does not know of the proxy
 	scheme   string // of requests that name none: http, or https once decrypted
 	slot     *slot  // among the connections that are counted
+	// serverName is what the client's handshake asked for, "" for nothing.
+	serverName string
+	guard      *guard // around this connection; nil for HTTP/2
 	attribute
 }
 
@@ -63,6 +66,14 @@ func (c *clientConn) CloseWrite() error {
 	return c.Close()
 }
 
+// SetLinger says what Close does with bytes that were not sent yet.
+func (c *clientConn) SetLinger(seconds int) error {
+	if l, ok := c.Conn.(interface{ SetLinger(int) error }); ok {
+		return l.SetLinger(seconds)
+	}
+	return nil
+}
+
 type connKey struct{}
 
 // connContext puts the clientConn behind c into the context of its requests.
@@ -76,6 +87,7 @@ func (p *Proxy) connContext(ctx context.Context, c net.Conn) context.Context {
 
 // clientConnOf returns the clientConn that c is, decrypted or not, nil for none.
 func clientConnOf(c net.Conn) *clientConn {
+	c = unguarded(c)
 	if t, ok := c.(*tls.Conn); ok {
 		c = t.NetConn()
 	}

@@ -96,7 +96,7 @@ func (p *Proxy) look(ctx context.Context, cc *clientConn) {
 		p.decrypt(ctx, cc)
 	case holdsHTTP:
 		cc.scheme = "http"
-		p.tunnels.push(cc)
+		p.tunnels.push(p.guard(cc, cc))
 	case holdsNothing:
 		if !errors.Is(err, os.ErrDeadlineExceeded) || clientSpeaksFirst(cc.target.port) {
 			p.unused(cc)
@@ -152,7 +152,13 @@ func (p *Proxy) decrypt(ctx context.Context, cc *clientConn) {
 	err := conn.HandshakeContext(hctx)
 	cancel()
 	if err == nil {
-		p.tunnels.push(conn)
+		state := conn.ConnectionState()
+		cc.serverName = state.ServerName
+		if state.NegotiatedProtocol == "h2" {
+			p.tunnels.push(conn)
+		} else {
+			p.tunnels.push(p.guard(conn, cc))
+		}
 		return
 	}
 	_ = cc.Close()

@@ -15,8 +15,8 @@ import (
 )
 
 // failed records why an allowed request got no response and answers the client:
-// 403 for an address that may not be dialled, 503 where too much is under way,
-// 504 for a timeout, else 502.
+// 400 for content that is malformed, 403 for an address that may not be dialled,
+// 503 where too much is under way, 504 for a timeout, else 502.
 func (p *Proxy) failed(r *http.Request, x *exchange, err error) *http.Response {
 	if refused := (*dialguard.Refused)(nil); errors.As(err, &refused) {
 		ev := p.responseEvent(x, http.StatusForbidden, nil)
@@ -27,7 +27,10 @@ func (p *Proxy) failed(r *http.Request, x *exchange, err error) *http.Response {
 	}
 	status := http.StatusBadGateway
 	var timeout net.Error
+	bad := malformedBy(r)
 	switch {
+	case bad != nil:
+		status, err = http.StatusBadRequest, bad
 	case errors.Is(err, errBusy):
 		status = http.StatusServiceUnavailable
 	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout():

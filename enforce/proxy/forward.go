@@ -22,6 +22,7 @@ func (p *Proxy) forward(r *http.Request, x *exchange) (*http.Response, error) {
 	}
 	x.turn = true
 	resp, outside, err := p.upstream.roundTrip(r, x.verdict.Networks)
+	x.informer.end()
 	if outside {
 		x.address = "" // it is the outer proxy's, and says nothing of the host
 	}
@@ -42,7 +43,7 @@ func (p *Proxy) forward(r *http.Request, x *exchange) (*http.Response, error) {
 	if switching {
 		return p.upgraded(resp, x), nil
 	}
-	body := &responseBody{ReadCloser: resp.Body, x: x}
+	body := &responseBody{ReadCloser: resp.Body, x: x, trailer: resp}
 	if p.Evidence {
 		body.sum = hashes.Get().(hash.Hash)
 	}

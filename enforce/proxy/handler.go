@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptrace"
 	"strings"
@@ -25,6 +26,7 @@ type exchange struct {
 	address string        // dialled
 	failed  error         // the response's body ended before its end
 	turn    bool          // it is counted among those under way
+	informer
 }
 
 // webSocket reports whether the request asks for a WebSocket.
@@ -34,16 +36,16 @@ func (x *exchange) webSocket() bool {
 
 type exchangeKey struct{}
 
-// context carries x through goproxy. Where someone will read it, the address that
-// is dialled is noted: learn writes it into rules, a kept event shows it.
+// context carries x through goproxy. Informational responses are passed on, and
+// where someone will read it, the address that is dialled is noted: learn writes
+// it into rules, a kept event shows it.
 func (p *Proxy) context(ctx context.Context, x *exchange) context.Context {
 	ctx = context.WithValue(ctx, exchangeKey{}, x)
-	if !p.Evidence && p.Gate.Mode == enforce.Enforce {
-		return ctx
+	trace := &httptrace.ClientTrace{Got1xxResponse: x.got}
+	if p.Evidence || p.Gate.Mode != enforce.Enforce {
+		trace.GotConn = func(i httptrace.GotConnInfo) { x.address = i.Conn.RemoteAddr().String() }
 	}
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(i httptrace.GotConnInfo) { x.address = i.Conn.RemoteAddr().String() },
-	})
+	return httptrace.WithClientTrace(ctx, trace)
 }
 
 // serveFront serves what arrives at the listener: CONNECT and requests with an
@@ -54,6 +56,7 @@ func (p *Proxy) serveFront(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !r.URL.IsAbs() {
+		p.refuseHead(connOf(r.Context()), r.Method, fmt.Sprintf("a request to the proxy as if it were a server, for host %q", r.Host))
 		http.Error(w, "proxaudit: this is the proxy of a run; it serves requests with an absolute URL and CONNECT (RFC 9110 section 7.1)", http.StatusBadRequest)
 		return
 	}
@@ -72,6 +75,7 @@ func (p *Proxy) serveInner(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodConnect:
 		ev := p.newEvent(enforce.StageConnect, &policy.Request{Method: r.Method, Scheme: "https", Host: cc.target.host, Port: cc.target.port}, cc.shown)
 		p.Gate.Settle(ev, policy.Decision{Rule: ruleIdentity, Reason: "a CONNECT to " + r.Host + " inside a tunnel"})
+		w.Header().Set("Connection", "close") // what follows was not read as HTTP
 		http.Error(w, "proxaudit: a CONNECT inside a tunnel is refused", http.StatusBadRequest)
 	default:
 		p.serve(w, r, cc.target)
@@ -93,22 +97,36 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t target) {
 			x.sent.kept = new(keptBody)
 		}
 		r.Body = x.sent
+		keepTrailer(r, x.sent)
 		if r.ProtoMajor == 1 {
 			// A denial is answered before the body; without this it waits for it.
 			_ = http.NewResponseController(w).EnableFullDuplex()
 		}
 	}
+	rw := &responseWriter{ResponseWriter: w, last: r.ProtoMajor == 1 && mentionsWebSocket(strings.Join(r.Header["Upgrade"], ","))}
+	x.begin(rw, r)
+	stripRequest(r.Header, x.webSocket()) // before the policy looks: what is judged is what is forwarded
 	r = r.WithContext(p.context(r.Context(), x))
 	defer func() {
 		if x.turn {
 			p.turns.giveBack()
 		}
 	}()
-	p.engine.ServeHTTP(&responseWriter{ResponseWriter: w}, r)
+	p.engine.ServeHTTP(rw, r)
 	if x.failed != nil {
-		// The client must see a download that broke off, never a clean end.
-		panic(http.ErrAbortHandler)
+		breakOff(r)
 	}
+}
+
+// breakOff ends a response so that the client sees a download that broke off,
+// never a clean end. In HTTP/1.0, where the end of the connection is the end of
+// the body, that takes a reset (RFC 9112 section 8).
+func breakOff(r *http.Request) {
+	if cc := connOf(r.Context()); !r.ProtoAtLeast(1, 1) {
+		_ = cc.SetLinger(0)
+		_ = cc.Close()
+	}
+	panic(http.ErrAbortHandler)
 }
 
 // onRequest is the gate in goproxy's chain: it answers a denied request and
@@ -128,7 +146,6 @@ func (p *Proxy) onRequest(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Request
 	if x.verdict.Blocked || status == http.StatusBadRequest {
 		return r, denial(r, status, p.denialText(x))
 	}
-	stripRequest(r.Header, x.webSocket()) // goproxy would drop the list of what to strip
 	ctx.RoundTripper = goproxy.RoundTripperFunc(func(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response, error) {
 		return p.forward(r, x)
 	})
@@ -163,11 +180,6 @@ func (p *Proxy) Note(ev enforce.Event, d policy.Decision) {
 	ev.Schema, ev.ID, ev.Isolation = enforce.SchemaID, p.ids.id(), p.Isolation
 	ev.Decide(p.Gate.Mode, enforce.Verdict{Decision: d, Blocked: ev.Blocked})
 	p.recordResponse(&ev)
-}
-
-// isWebSocket reports whether r asks for RFC 6455's upgrade.
-func isWebSocket(r *http.Request) bool {
-	return r.ProtoMajor == 1 && tokenIn(r.Header["Connection"], "upgrade") && tokenIn(r.Header["Upgrade"], "websocket")
 }
 
 // tokenIn reports whether one of the comma-separated lists holds token.

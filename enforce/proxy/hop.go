@@ -8,11 +8,12 @@ import (
 
 // hopByHop are the fields that belong to one connection only (RFC 9110 section
 // 7.6.1), Alt-Svc, which would lead the client around the proxy (RFC 7838),
-// and the proxy fields. Host-specific ones such as HTTP2-Settings (RFC 7540
-// section 3.2.1) are nominated by Connection.
+// the proxy fields, and what belongs to an upgrade that is not made (RFC 7540
+// section 3.2.1).
 var hopByHop = [...]string{
 	"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate",
 	"Proxy-Authorization", "Proxy-Authentication-Info", "Upgrade", "Transfer-Encoding", "Alt-Svc",
+	"Http2-Settings",
 }
 
 // stripRequest removes hop-by-hop fields before a request is forwarded. A

@@ -16,6 +16,8 @@ const (
 	rulePath     = "proxaudit:path"     // a path that can be read in two ways
 	ruleTLS      = "proxaudit:tls"      // a handshake that failed
 	ruleAddress  = "proxaudit:address"  // an address that is not public
+	ruleMessage  = "proxaudit:message"  // a request that is not well-formed HTTP
+	ruleUpgrade  = "proxaudit:upgrade"  // a protocol that cannot be judged
 )
 
 // problem is why a request is refused without asking the policy.
@@ -46,6 +48,10 @@ func (p *Proxy) identify(x *exchange, r *http.Request, t target) *problem {
 		q.Scheme = "ws" + strings.TrimPrefix(q.Scheme, "http")
 	}
 	bad := p.nameHost(q, r, t, wanted, absolute)
+	if bad == nil {
+		bad = wellFormed(r)
+	}
+	keepEscapes(r.URL)
 	if q.Host != "" {
 		r.URL.Scheme, r.URL.Host, r.URL.User = wanted, authority(q, t), nil
 		q.Path = r.URL.EscapedPath()
@@ -95,9 +101,9 @@ func (p *Proxy) nameHost(q *policy.Request, r *http.Request, t target, scheme st
 	if q.Host != t.host || q.Port != t.port {
 		return refused(ruleIdentity, http.StatusForbidden, "the tunnel leads to %s port %d, the request names %s port %d", t.host, t.port, q.Host, q.Port)
 	}
-	if r.TLS != nil && r.TLS.ServerName != "" {
-		if name, err := hostname.Canonical(r.TLS.ServerName); err != nil || name != q.Host {
-			return refused(ruleIdentity, http.StatusForbidden, "the TLS server name is %q, the request names %s", r.TLS.ServerName, q.Host)
+	if sni := connOf(r.Context()).serverName; sni != "" {
+		if name, err := hostname.Canonical(sni); err != nil || name != q.Host {
+			return refused(ruleIdentity, http.StatusForbidden, "the TLS server name is %q, the request names %s", sni, q.Host)
 		}
 	}
 	return nil
@@ -117,7 +123,13 @@ func authority(q *policy.Request, t target) string {
 // what was decided, and canonical otherwise.
 func keepHost(r *http.Request, q *policy.Request) {
 	a := q.Authority()
-	if !strings.EqualFold(r.Host, a) && !strings.EqualFold(r.Host, fmt.Sprintf("%s:%d", a, q.Port)) {
+	if !sameASCII(r.Host, a) && !sameASCII(r.Host, fmt.Sprintf("%s:%d", a, q.Port)) {
 		r.Host = a
 	}
+}
+
+// sameASCII compares without regard to the case of ASCII letters only: to Unicode
+// the Kelvin sign is a k, and the transport would send it as an A-label.
+func sameASCII(s, ascii string) bool {
+	return len(s) == len(ascii) && strings.EqualFold(s, ascii) // what else folds to ASCII is longer
 }

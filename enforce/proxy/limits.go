@@ -106,7 +106,8 @@ func (t turns) take(ctx context.Context, patience time.Duration) error {
 
 func (t turns) giveBack() { <-t }
 
-// connState tells the admission which connections have a request under way.
+// connState tells the admission, and the guard, which connections have a request
+// under way.
 func (p *Proxy) connState(c net.Conn, state http.ConnState) {
 	cc := clientConnOf(c)
 	if cc == nil {
@@ -117,5 +118,8 @@ func (p *Proxy) connState(c net.Conn, state http.ConnState) {
 		cc.slot.busy()
 	case http.StateIdle:
 		cc.slot.quiet()
+		if cc.guard != nil {
+			cc.guard.serving.Store(false) // its response is out
+		}
 	}
 }

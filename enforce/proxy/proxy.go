@@ -129,7 +129,7 @@ func New(c Config) *Proxy {
 
 func (p *Proxy) server(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           h,
+		Handler:           guarded(h),
 		ReadHeaderTimeout: p.Limits.HeaderTimeout,
 		IdleTimeout:       p.Limits.IdleTimeout,
 		MaxHeaderBytes:    p.Limits.MaxHeaderBytes,

@@ -16,6 +16,15 @@ var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return 
 // piece when the length is unknown: events and long polls must not wait.
 type responseWriter struct {
 	http.ResponseWriter
+	last bool // no HTTP follows on the connection, whatever the status
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *responseWriter) WriteHeader(status int) {
+	if w.last && status >= http.StatusOK {
+		w.Header().Set("Connection", "close")
+	}
+	w.ResponseWriter.WriteHeader(status)
 }
 
 // Unwrap lets http.ResponseController reach what is beneath.
@@ -26,7 +35,8 @@ func (w *responseWriter) Flush() { _ = http.NewResponseController(w.ResponseWrit
 
 // Hijack implements http.Hijacker for WebSocket.
 func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return http.NewResponseController(w.ResponseWriter).Hijack()
+	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	return unguarded(conn), rw, err
 }
 
 // ReadFrom implements io.ReaderFrom, which io.Copy prefers.
@@ -69,6 +79,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, errors.New("the connection cannot be taken over")
 	}
 	conn, rw, err := hj.Hijack()
+	conn = unguarded(conn)
 	if err != nil || rw.Reader.Buffered() == 0 {
 		return conn, rw, err
 	}

@@ -1,0 +1,87 @@
+package proxy
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/juliendoutre/proxaudit/internal/hostname"
+)
+
+// wellFormed refuses what net/http accepts and another server could take for
+// another request.
+func wellFormed(r *http.Request) *problem {
+	if r.ProtoMajor == 2 {
+		if bad := wellFormed2(r); bad != nil {
+			return bad
+		}
+	}
+	return knownUpgrade(r)
+}
+
+// wellFormed2 is about HTTP/2: a method that is no token, a path that is a whole
+// URL, and a Host field that differs from :authority (RFC 9113 section 8.3.1).
+func wellFormed2(r *http.Request) *problem {
+	if !isToken([]byte(r.Method)) {
+		return refused(ruleMessage, http.StatusBadRequest, "method %q", r.Method)
+	}
+	if !strings.HasPrefix(r.RequestURI, "/") && r.RequestURI != "*" {
+		return refused(ruleMessage, http.StatusBadRequest, ":path %q does not begin with a slash", r.RequestURI)
+	}
+	hosts := r.Header["Host"]
+	delete(r.Header, "Host")
+	for _, h := range hosts {
+		name, port, err := hostname.ParseAuthority(h)
+		if also, alsoPort, _ := hostname.ParseAuthority(r.Host); err != nil || name != also || port != alsoPort {
+			return refused(ruleIdentity, http.StatusBadRequest, "the Host field is %q, :authority is %q", h, r.Host)
+		}
+	}
+	return nil
+}
+
+// knownUpgrade refuses to change to a protocol that nobody here can read. An
+// offer of HTTP/2 is not taken up, as RFC 9110 section 7.8 lets a server do:
+// Java's client makes it with every request that is not encrypted.
+func knownUpgrade(r *http.Request) *problem {
+	if !r.ProtoAtLeast(1, 1) || r.ProtoMajor != 1 || isWebSocket(r) || !tokenIn(r.Header["Connection"], "upgrade") {
+		return nil
+	}
+	for _, list := range r.Header["Upgrade"] {
+		for protocol := range strings.SplitSeq(list, ",") {
+			switch protocol = strings.TrimSpace(protocol); strings.ToLower(protocol) {
+			case "", "h2c", "h2":
+			default:
+				return refused(ruleUpgrade, http.StatusForbidden, "an upgrade to %q: only a GET that asks for a WebSocket can be judged", protocol)
+			}
+		}
+	}
+	return nil
+}
+
+// isWebSocket reports whether r asks for RFC 6455's upgrade.
+func isWebSocket(r *http.Request) bool {
+	return r.ProtoMajor == 1 && r.ProtoAtLeast(1, 1) && r.Method == http.MethodGet && r.ContentLength == 0 &&
+		tokenIn(r.Header["Connection"], "upgrade") && tokenIn(r.Header["Upgrade"], "websocket")
+}
+
+// keepEscapes makes u forward its path as the client sent it. Where that holds a
+// byte that may not stand in a path, net/url would escape the whole path anew
+// and lose which slashes were escaped.
+func keepEscapes(u *url.URL) {
+	if u.RawPath == "" || u.EscapedPath() == u.RawPath {
+		return
+	}
+	const upperHex = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(u.RawPath) {
+		c := u.RawPath[i]
+		if 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || strings.IndexByte("-._~!$&'()*+,;=:@[]/%", c) >= 0 {
+			b.WriteByte(c)
+			continue
+		}
+		b.WriteByte('%')
+		b.WriteByte(upperHex[c>>4])
+		b.WriteByte(upperHex[c&15])
+	}
+	u.RawPath = b.String()
+}
