@@ -13,30 +13,33 @@ import (
 // arrive takes in a connection: one to the proxy itself is served as to a
 // proxy, any other one as to the server that the command meant to reach.
 func (p *Proxy) arrive(c net.Conn, s *slot) {
-	cc := &clientConn{Conn: c, scheme: "http", slot: s}
+	p.work.begin()
+	defer p.work.end()
+	cc := &clientConn{Conn: c, scheme: "http", slot: s, set: &p.open}
+	if !p.open.add(cc) {
+		return
+	}
 	local, ok := addrPort(c.LocalAddr())
 	if p.Capture == nil || ok && p.Capture.Own(local.Addr()) {
 		p.clients.push(p.guard(cc, cc))
 		return
 	}
-	p.raw.hold(cc, func() {
-		// Cut loose from ctx once the inner server holds the connection.
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		cc.captured = true
-		p.who(cc)
-		host, why := p.meant(local)
-		if why != "" {
-			defer cc.Close()
-			ev := p.newEvent(enforce.StageTCP, &policy.Request{Scheme: "tcp", Host: local.Addr().String(), Port: local.Port()}, cc.shown)
-			p.Gate.Settle(ev, policy.Decision{Rule: ruleIdentity, Reason: why})
-			return
-		}
-		cc.target = target{host, local.Port()}
-		if !p.passUndecrypted(ctx, cc, false) {
-			p.look(ctx, cc)
-		}
-	})
+	// Cut loose from ctx once the inner server holds the connection.
+	ctx, cancel := context.WithCancel(p.life)
+	defer cancel()
+	cc.captured = true
+	p.who(cc)
+	host, why := p.meant(local)
+	if why != "" {
+		defer cc.Close()
+		ev := p.newEvent(enforce.StageTCP, &policy.Request{Scheme: "tcp", Host: local.Addr().String(), Port: local.Port()}, cc.shown)
+		p.Gate.Settle(ev, policy.Decision{Rule: ruleIdentity, Reason: why})
+		return
+	}
+	cc.target = target{host, local.Port()}
+	if !p.passUndecrypted(ctx, cc, false) {
+		p.look(ctx, cc)
+	}
 }
 
 // meant returns the host that a captured connection was meant for: the name

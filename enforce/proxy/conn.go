@@ -24,9 +24,10 @@ type clientConn struct {
 	net.Conn
 	buffered *bufio.Reader // nil when nothing was read ahead
 	target   target
-	captured bool   // the client does not know of the proxy
-	scheme   string // of requests that name none: http, or https once decrypted
-	slot     *slot  // among the connections that are counted
+	captured bool     // the client does not know of the proxy
+	scheme   string   // of requests that name none: http, or https once decrypted
+	slot     *slot    // among the connections that are counted
+	set      *connSet // that it is in, nil for none
 	// serverName is what the client's handshake asked for, "" for nothing.
 	serverName string
 	guard      *guard // around this connection; nil for HTTP/2
@@ -55,6 +56,9 @@ func (c *clientConn) Read(b []byte) (int, error) {
 func (c *clientConn) Close() error {
 	err := c.Conn.Close()
 	c.slot.release()
+	if c.set != nil {
+		c.set.remove(c)
+	}
 	return err
 }
 
@@ -151,60 +155,3 @@ func (l *connListener) Close() error {
 }
 
 func (l *connListener) Addr() net.Addr { return &net.TCPAddr{} }
-
-// connSet holds the connections that no http.Server watches, so that Shutdown
-// can wait for them and then close them.
-type connSet struct {
-	mu      sync.Mutex
-	conns   map[net.Conn]struct{}
-	closing bool
-	empty   chan struct{} // closed when closing and nothing is left
-}
-
-func newConnSet() *connSet {
-	return &connSet{conns: map[net.Conn]struct{}{}, empty: make(chan struct{})}
-}
-
-// hold runs f with c in the set, on the calling goroutine. Once the set drains
-// it closes c instead.
-func (s *connSet) hold(c net.Conn, f func()) {
-	s.mu.Lock()
-	if s.closing {
-		s.mu.Unlock()
-		_ = c.Close()
-		return
-	}
-	s.conns[c] = struct{}{}
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.conns, c)
-		if s.closing && len(s.conns) == 0 {
-			close(s.empty)
-		}
-	}()
-	f()
-}
-
-// drain waits until the set is empty; when ctx ends it closes what is left.
-func (s *connSet) drain(ctx context.Context) {
-	s.mu.Lock()
-	s.closing = true
-	if len(s.conns) == 0 {
-		s.mu.Unlock()
-		return
-	}
-	s.mu.Unlock()
-	select {
-	case <-s.empty:
-		return
-	case <-ctx.Done():
-	}
-	s.mu.Lock()
-	for c := range s.conns {
-		_ = c.Close()
-	}
-	s.mu.Unlock()
-	<-s.empty
-}

@@ -28,29 +28,27 @@ func (p *Proxy) onConnect(host string, _ *goproxy.ProxyCtx) (*goproxy.ConnectAct
 // hijack runs on the goroutine of the request, which ends when the tunnel has
 // been handed to the inner server or, for raw bytes, when the tunnel ends.
 func (p *Proxy) hijack(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
-	p.raw.hold(client, func() {
-		host, port, err := hostname.ParseAuthority(r.RequestURI)
-		if err == nil && port == 0 {
-			err = errors.New("no port")
-		}
-		if err != nil {
-			p.refuseConnect(client, r, fmt.Errorf("CONNECT %q: %w", r.RequestURI, err))
-			return
-		}
-		cc := &clientConn{Conn: client, target: target{host, port}}
-		outer := connOf(r.Context())
-		p.who(outer)
-		cc.once.Do(func() { cc.process, cc.shown = outer.process, outer.shown })
-		cc.slot = outer.slot
-		if p.passUndecrypted(r.Context(), cc, true) {
-			return
-		}
-		if _, err := io.WriteString(client, established); err != nil {
-			_ = client.Close()
-			return
-		}
-		p.look(r.Context(), cc)
-	})
+	host, port, err := hostname.ParseAuthority(r.RequestURI)
+	if err == nil && port == 0 {
+		err = errors.New("no port")
+	}
+	if err != nil {
+		p.refuseConnect(client, r, fmt.Errorf("CONNECT %q: %w", r.RequestURI, err))
+		return
+	}
+	cc := &clientConn{Conn: client, target: target{host, port}}
+	outer := connOf(r.Context())
+	p.who(outer)
+	cc.once.Do(func() { cc.process, cc.shown = outer.process, outer.shown })
+	cc.slot = outer.slot
+	if p.passUndecrypted(r.Context(), cc, true) {
+		return
+	}
+	if _, err := io.WriteString(client, established); err != nil {
+		_ = client.Close()
+		return
+	}
+	p.look(r.Context(), cc)
 }
 
 const established = "HTTP/1.1 200 Connection Established\r\n\r\n"
@@ -162,8 +160,8 @@ func (p *Proxy) decrypt(ctx context.Context, cc *clientConn) {
 		return
 	}
 	_ = cc.Close()
-	if errors.Is(err, io.EOF) {
-		return // a port probe; nothing was asked
+	if errors.Is(err, io.EOF) || p.life.Err() != nil {
+		return // a port probe, or the end of the run: nothing was asked
 	}
 	q := &policy.Request{Method: http.MethodConnect, Scheme: "https", Host: cc.target.host, Port: cc.target.port, Process: cc.process}
 	ev := p.newEvent(enforce.StageConnect, q, nil)

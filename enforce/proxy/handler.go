@@ -113,6 +113,9 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t target) {
 		}
 	}()
 	p.engine.ServeHTTP(rw, r)
+	if rw.hijacked != nil {
+		_ = rw.hijacked.Close() // goproxy does not: the client would never see that the server has ended
+	}
 	if x.failed != nil {
 		breakOff(r)
 	}

@@ -61,7 +61,7 @@ func proxyAddress(via *url.URL) string {
 func (u *upstream) dialOuter(ctx context.Context, via *url.URL) (net.Conn, error) {
 	addr := proxyAddress(via)
 	d := &net.Dialer{Timeout: u.limits.DialTimeout, Resolver: u.resolver}
-	conn, err := d.DialContext(ctx, "tcp", addr)
+	conn, err := u.open.kept(d.DialContext(ctx, "tcp", addr))
 	if err != nil {
 		return nil, &outerError{proxy: addr, err: err}
 	}

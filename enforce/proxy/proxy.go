@@ -91,7 +91,10 @@ type Proxy struct {
 	turns    turns
 	closing  chan struct{}
 	closed   sync.Once
-	raw      *connSet
+	life     context.Context // of everything that is done for clients
+	cut      context.CancelFunc
+	open     connSet // the clients' connections
+	work     tally   // what is done for them
 	upstream *upstream
 	tls      *tls.Config
 	ids      idSource
@@ -104,9 +107,10 @@ func New(c Config) *Proxy {
 	}
 	c.Limits = c.Limits.withDefaults()
 	p := &Proxy{
-		Config: c, clients: newConnListener(), tunnels: newConnListener(), closing: make(chan struct{}), raw: newConnSet(), ids: newIDSource(),
+		Config: c, clients: newConnListener(), tunnels: newConnListener(), closing: make(chan struct{}), ids: newIDSource(),
 		conns: newAdmission(c.Limits.MaxConnections), turns: make(turns, c.Limits.MaxRequests), upstream: newUpstream(c),
 	}
+	p.life, p.cut = context.WithCancel(context.Background())
 	p.tls = &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		NextProtos:     []string{"h2", "http/1.1"},
@@ -129,13 +133,14 @@ func New(c Config) *Proxy {
 
 func (p *Proxy) server(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           guarded(h),
+		Handler:           p.counted(guarded(h)),
 		ReadHeaderTimeout: p.Limits.HeaderTimeout,
 		IdleTimeout:       p.Limits.IdleTimeout,
 		MaxHeaderBytes:    p.Limits.MaxHeaderBytes,
 		ErrorLog:          zap.NewStdLog(p.Log),
 		ConnContext:       p.connContext,
 		ConnState:         p.connState,
+		BaseContext:       func(net.Listener) context.Context { return p.life },
 	}
 }
 
@@ -177,22 +182,6 @@ func isTemporary(err error) bool {
 }
 
 func (p *Proxy) close() { p.closed.Do(func() { close(p.closing) }) }
-
-// Shutdown stops accepting, lets requests under way end until ctx does, and
-// then closes every connection. After it returns no request is in progress and
-// every event has been recorded.
-func (p *Proxy) Shutdown(ctx context.Context) {
-	p.close()
-	for _, s := range []*http.Server{p.front, p.inner} {
-		if s.Shutdown(ctx) != nil {
-			_ = s.Close()
-		}
-		p.raw.drain(ctx)
-	}
-	_ = p.clients.Close()
-	_ = p.tunnels.Close()
-	p.upstream.close()
-}
 
 // refuseDial stands where goproxy would dial by itself.
 func refuseDial(string, string) (net.Conn, error) {

@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/juliendoutre/proxaudit/enforce"
 	"github.com/juliendoutre/proxaudit/policy"
 )
@@ -275,20 +273,4 @@ func TestWebSocket(t *testing.T) {
 	if ev := w.events.one(t, enforce.StageRequest); ev.Scheme != "wss" {
 		t.Errorf("event %+v", ev)
 	}
-}
-
-// TestShutdownLeavesNothing: no goroutine outlives Shutdown, idle tunnels and
-// half-sent requests notwithstanding.
-func TestShutdownLeavesNothing(t *testing.T) {
-	before := goleak.IgnoreCurrent()
-	t.Run("run", func(t *testing.T) {
-		w := newWorld(t, enforce.Enforce, allowHost("ok.test"), text("x"))
-		get(t, w.client(true), w.url("https", "ok.test", "/"))
-		conn := w.connect(fmt.Sprintf("ok.test:%d", w.origin.port), "ok.test")
-		_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\n")
-		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
-		defer cancel()
-		w.proxy.Shutdown(ctx)
-	})
-	goleak.VerifyNone(t, before)
 }

@@ -30,6 +30,7 @@ type upstream struct {
 	outers   func() map[string]bool // host:port of outer proxies
 	certs    map[string]*tls.Certificate
 	limits   Limits
+	open     connSet
 
 	mu    sync.Mutex
 	pools map[poolKey]*http.Transport
@@ -212,12 +213,11 @@ func portOf(u *url.URL) string {
 // dialer checks every address at the moment it is dialled, after resolution.
 func (u *upstream) dialer(networks []netip.Prefix) func(context.Context, string, string) (net.Conn, error) {
 	d := &net.Dialer{Timeout: u.limits.DialTimeout, Resolver: u.resolver}
-	if !u.guarded {
-		return d.DialContext
+	if u.guarded {
+		d.ControlContext = dialguard.Control
 	}
-	d.ControlContext = dialguard.Control
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		return d.DialContext(dialguard.WithNetworks(ctx, networks), network, addr)
+		return u.open.kept(d.DialContext(dialguard.WithNetworks(ctx, networks), network, addr))
 	}
 }
 
@@ -239,11 +239,12 @@ func (u *upstream) dialTunnel(ctx context.Context, q *policy.Request, networks [
 	return u.dialThrough(ctx, via, addr)
 }
 
-// close ends every idle connection.
+// close ends every connection. Nothing may be dialled after it.
 func (u *upstream) close() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, t := range u.pools {
-		t.CloseIdleConnections()
+		t.CloseIdleConnections() // and the dials that no request waits for
 	}
+	u.open.cut() // an HTTP/2 connection is not idle until its last stream is cleaned up
 }

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -170,6 +171,12 @@ func (m *memory) of(stage enforce.Stage) []enforce.Event {
 	return out
 }
 
+func (m *memory) all() []enforce.Event {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.events)
+}
+
 // one returns the only event of a stage.
 func (m *memory) one(t *testing.T, stage enforce.Stage) enforce.Event {
 	t.Helper()
@@ -238,10 +245,14 @@ func (o *origin) requests() []string {
 	return append([]string(nil), o.received...)
 }
 
-// nameServer says 127.0.0.1 to every question and counts them.
+// nameServer says 127.0.0.1 to every question and counts them. What mute.test is
+// it says when the test is over.
 type nameServer struct {
 	conn  net.PacketConn
 	asked atomic.Int64
+	muted chan struct{} // gets a token for each question about mute.test
+	over  chan struct{}
+	wg    sync.WaitGroup
 }
 
 func newNameServer(t *testing.T) *nameServer {
@@ -250,9 +261,9 @@ func newNameServer(t *testing.T) *nameServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &nameServer{conn: conn}
+	s := &nameServer{conn: conn, muted: make(chan struct{}, 8), over: make(chan struct{})}
 	go s.serve()
-	t.Cleanup(func() { _ = conn.Close() })
+	t.Cleanup(func() { close(s.over); s.wg.Wait(); _ = conn.Close() })
 	return s
 }
 
@@ -283,9 +294,16 @@ func (s *nameServer) serve() {
 				Body:   &dnsmessage.AResource{A: [4]byte{127, 0, 0, 1}},
 			}}
 		}
-		if out, err := m.Pack(); err == nil {
-			_, _ = s.conn.WriteTo(out, from)
+		out, err := m.Pack()
+		if err != nil {
+			continue
 		}
+		if q.Name.String() == "mute.test." {
+			s.wg.Go(func() { <-s.over; _, _ = s.conn.WriteTo(out, from) })
+			s.muted <- struct{}{}
+			continue
+		}
+		_, _ = s.conn.WriteTo(out, from)
 	}
 }
 

@@ -16,7 +16,8 @@ var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return 
 // piece when the length is unknown: events and long polls must not wait.
 type responseWriter struct {
 	http.ResponseWriter
-	last bool // no HTTP follows on the connection, whatever the status
+	last     bool     // no HTTP follows on the connection, whatever the status
+	hijacked net.Conn // nil unless the connection was taken over
 }
 
 // WriteHeader implements http.ResponseWriter.
@@ -36,7 +37,8 @@ func (w *responseWriter) Flush() { _ = http.NewResponseController(w.ResponseWrit
 // Hijack implements http.Hijacker for WebSocket.
 func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
-	return unguarded(conn), rw, err
+	w.hijacked = unguarded(conn)
+	return w.hijacked, rw, err
 }
 
 // ReadFrom implements io.ReaderFrom, which io.Copy prefers.
