@@ -58,7 +58,7 @@ func (r *Request) Line() string {
 	case DefaultPort(r.Scheme) == 0 || r.Method == "CONNECT" || !isMethod(r.Method):
 		return ""
 	case r.Registry != "" && r.Package != "" && (r.Method == "GET" || r.Method == "HEAD"):
-		return "- " + yamlText(r.Package)
+		return "- " + yamlText(literalVersion(r.Package))
 	case r.networks() != "":
 		return "- {host: " + yamlHost(r.Host) + ", methods: [" + r.Method + "], paths: [" + strconv.Quote(r.Path) +
 			"], ports: [" + r.port() + "], schemes: [" + r.Scheme + "]" + r.networks() + "}"
@@ -66,6 +66,10 @@ func (r *Request) Line() string {
 		return "- " + yamlText(r.Method+" "+r.Scheme+"://"+r.Authority()+r.Path)
 	}
 }
+
+// literalVersion encodes the one operator of version ranges that a canonical purl
+// leaves plain: the line is about the version that was asked for.
+func literalVersion(purl string) string { return strings.Replace(purl, "@~", "@%7E", 1) }
 
 func (r *Request) port() string { return strconv.Itoa(int(r.Port)) }
 

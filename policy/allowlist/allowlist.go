@@ -21,6 +21,24 @@
 // is a star that is meant. A URL without a path, as in GET https://h, is a rule
 // for every path; GET https://h/ is a rule for the root alone.
 //
+// # Queries and header fields
+//
+// A rule with query covers, under allow and log, a query that holds what is
+// listed and nothing else; see matchesQuery. A rule with headers covers requests
+// whose fields of those names have these values; other fields do not matter.
+//
+// # Versions
+//
+// A package's version is one version, a word with stars, or a range: comparators
+// in every ecosystem (">=4.17.21 <5"), or what the ecosystem itself writes ("^4",
+// "~=2.1", "~> 1.2", "[1.0,2.0)"), in that ecosystem's order.
+//
+// # Dates
+//
+// A rule with expires holds to the end of that day, in UTC. Then an allow or log
+// rule matches nothing any more, and a deny rule still denies: what a policy lets
+// through becomes less by time alone, never more. See Policy.Expired.
+//
 // # Deny rules compare loosely
 //
 // So that no respelling slips past them, paths in deny rules are compared with
@@ -38,8 +56,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/juliendoutre/proxaudit/policy"
 )
@@ -54,6 +72,9 @@ type Policy struct {
 	registries map[string][]string
 	hash       string
 	index      index
+	file       string
+	expiries   []*expiry
+	clock      func() time.Time // time.Now, but for a test
 }
 
 // Load reads the file at path, once. The error is a Mistakes.
@@ -95,7 +116,7 @@ func Parse(name string, data []byte) (pol *Policy, err error) {
 			pol, err = nil, Mistakes{{File: name, Message: fmt.Sprintf("cannot be read as YAML: %v", r)}}
 		}
 	}()
-	p := &parser{file: name, base: filepath.Base(name), data: data}
+	p := newParser(name, data)
 	doc := p.document()
 	if len(p.mistakes) > 0 {
 		return nil, p.sorted()
@@ -106,6 +127,9 @@ func Parse(name string, data []byte) (pol *Policy, err error) {
 		registries: doc.registries,
 		hash:       "sha256:" + hex.EncodeToString(sum[:]),
 		index:      newIndex(doc.rules),
+		file:       name,
+		expiries:   expiries(doc.rules),
+		clock:      time.Now,
 	}, nil
 }
 

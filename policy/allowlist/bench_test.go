@@ -17,7 +17,7 @@ func manyRules(n int) []byte {
 	var b strings.Builder
 	b.WriteString("version: 1\nallow:\n")
 	for i := range n {
-		switch i % 5 {
+		switch i % 8 {
 		case 0:
 			fmt.Fprintf(&b, "  - GET https://h%d.ok.test/a/**\n", i)
 		case 1:
@@ -28,6 +28,12 @@ func manyRules(n int) []byte {
 			fmt.Fprintf(&b, "  - {host: '*.s%d.ok.test', networks: [10.0.0.0/8]}\n", i)
 		case 4:
 			fmt.Fprintf(&b, "  - https://h%d.ok.test/file-%d.tgz\n", i, i)
+		case 5:
+			fmt.Fprintf(&b, "  - {host: h%d.ok.test, query: {service: git-upload-pack, 'page?': '*'}, expires: 9999-12-31}\n", i)
+		case 6:
+			fmt.Fprintf(&b, "  - {host: h%d.ok.test, headers: {X-Request-Id: '*', 'Authorization?': 'Basic *'}}\n", i)
+		case 7:
+			fmt.Fprintf(&b, "  - pkg:deb/debian/package-%d@>=1.0-1 <2\n", i)
 		}
 	}
 	b.WriteString("deny:\n  - {host: '*.evil.test', methods: [PUT], paths: ['/x/**']}\n")
@@ -61,6 +67,10 @@ func decisions() map[string]struct {
 	rules := manyRules(10000)
 	npm := get("npm.example.org", "/package-5002/-/package-5002-4.1.0.tgz")
 	npm.Registry, npm.Package = "https://npm.example.org/", "pkg:npm/package-5002@4.1.0"
+	deb := get("deb.example.org", "/pool/p/package-5007/package-5007_1.5-1_amd64.deb")
+	deb.Registry, deb.Package = "https://deb.example.org/", "pkg:deb/debian/package-5007@1.5-1?arch=amd64"
+	query := get("h5005.ok.test", "/a/info/refs")
+	query.Query = "service=git-upload-pack&page=2"
 	return map[string]struct {
 		doc  []byte
 		req  *policy.Request
@@ -68,6 +78,9 @@ func decisions() map[string]struct {
 	}{
 		"10kRules/path":     {rules, get("h5000.ok.test", "/a/b/c"), policy.Allow},
 		"10kRules/wildcard": {rules, get("a.b.s5003.ok.test", "/a/b/c"), policy.Allow},
+		"10kRules/query":    {rules, query, policy.Allow},
+		"10kRules/headers":  {rules, get("h5006.ok.test", "/a"), policy.Allow},
+		"10kRules/range":    {rules, deb, policy.Allow},
 		"10kRules/package":  {rules, npm, policy.Allow},
 		"10kRules/unknown":  {rules, get("a.b.unknown.test", "/a/b/c"), policy.Deny},
 		"1kGlobs/prefix":    {manyGlobs(1000, "/repo-%d/**"), get("ok.test", "/repo-777/a/b"), policy.Allow},
@@ -126,6 +139,25 @@ func TestDecideAllocatesNothing(t *testing.T) {
 		if n != 0 {
 			t.Errorf("%s: %v allocations, want none", name, n)
 		}
+	}
+}
+
+// BenchmarkRange is the comparison of one version that takes memory: those of
+// other ecosystems than Debian are parsed for it.
+func BenchmarkRange(b *testing.B) {
+	for typ, text := range map[string]string{"npm": ">=4.17.21 <5", "pypi": ">=4.17,<5", "maven": "[4.17,5)", "deb": ">=4.17.21 <5"} {
+		r, err := newRange(typ, text)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(typ, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if in, known := r.contains("4.18.2", false); !in || !known {
+					b.Fatal(in, known)
+				}
+			}
+		})
 	}
 }
 

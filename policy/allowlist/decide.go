@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/juliendoutre/proxaudit/policy"
 )
@@ -15,6 +16,8 @@ type question struct {
 	*policy.Request
 	scheme    schemes
 	overrides override
+	clock     func() time.Time
+	now       int64 // seconds since 1970; 0 until it is asked for
 }
 
 // overridden returns what the request's headers may replace. Raw TCP has none.
@@ -64,7 +67,7 @@ func (p *Policy) Decide(_ context.Context, r *policy.Request) (policy.Decision, 
 	if p == nil || r == nil {
 		return policy.Decision{Reason: "no policy"}, nil
 	}
-	q := question{Request: r, scheme: schemeOf(r.Scheme)}
+	q := question{Request: r, scheme: schemeOf(r.Scheme), clock: p.clock}
 	if r.Method == "CONNECT" {
 		return p.decideOpaque(&q), nil
 	}
@@ -172,7 +175,7 @@ func (ix *index) matchPackage(q *question, hits *[3]found) {
 
 func (r *rule) matchesPackage(q *question, purl purlParts) bool {
 	deny := r.action == policy.Deny
-	if !r.matchesProcess(q) {
+	if !r.matchesProcess(q) || r.expired(q) {
 		return false
 	}
 	if !deny && (!isRead(q) || q.scheme&(schemeHTTP|schemeHTTPS) == 0) {

@@ -22,8 +22,8 @@ func mustParse(t testing.TB, doc string) *Policy {
 	return p
 }
 
-// request reads "METHOD URL [Header]...", or "tcp://host:port". An empty method
-// is GET. The path is canonicalised, as the proxy does.
+// request reads "METHOD URL [Header[=value]]...", or "tcp://host:port". An empty
+// method is GET, an empty value x. The path is canonicalised, as the proxy does.
 func request(t testing.TB, line string) *policy.Request {
 	t.Helper()
 	words := strings.Fields(line)
@@ -31,6 +31,7 @@ func request(t testing.TB, line string) *policy.Request {
 		words = append([]string{"GET"}, words...)
 	}
 	scheme, rest, _ := strings.Cut(words[1], "://")
+	rest, query, _ := strings.Cut(rest, "?")
 	authority, path := rest, ""
 	if i := strings.IndexByte(rest, '/'); i >= 0 {
 		authority, path = rest[:i], rest[i:]
@@ -42,9 +43,13 @@ func request(t testing.TB, line string) *policy.Request {
 	if port == 0 {
 		port = policy.DefaultPort(scheme)
 	}
-	r := &policy.Request{Method: words[0], Scheme: scheme, Host: host, Port: port, Header: map[string][]string{"Accept": {"*/*"}}}
+	r := &policy.Request{Method: words[0], Scheme: scheme, Host: host, Port: port, Query: query, Header: map[string][]string{"Accept": {"*/*"}}}
 	for _, h := range words[2:] {
-		r.Header[h] = []string{"x"}
+		name, value, ok := strings.Cut(h, "=")
+		if !ok {
+			value = "x"
+		}
+		r.Header[name] = append(r.Header[name], value)
 	}
 	switch {
 	case scheme == "tcp":

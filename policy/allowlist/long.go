@@ -1,22 +1,20 @@
 package allowlist
 
 import (
+	"slices"
+
 	"gopkg.in/yaml.v3"
 
 	"github.com/juliendoutre/proxaudit/policy"
 )
 
-func ruleKeys() []string {
-	return []string{"host", "methods", "paths", "ports", "schemes", "networks", "processes", "tls", "reason", "package"}
-}
-
 // longRule reads a rule that is written as a mapping into r.
 func (p *parser) longRule(n *yaml.Node, r *rule) bool {
 	before := len(p.mistakes)
 	at := map[string]*yaml.Node{}
-	p.fields(n, "a rule", ruleKeys(), func(key, value *yaml.Node) {
+	p.fields(n, "a rule", p.ruleNames, func(key, value *yaml.Node) {
 		at[key.Value] = key
-		p.set(r, key.Value, value)
+		p.rule[slices.Index(p.ruleNames, key.Value)].read(p, r, value)
 	})
 	if len(n.Content) == 0 {
 		p.at(n, "an empty rule would match everything", "name a host or a package")
@@ -27,38 +25,6 @@ func (p *parser) longRule(n *yaml.Node, r *rule) bool {
 	}
 	p.consistent(r, at)
 	return len(p.mistakes) == before
-}
-
-func (p *parser) set(r *rule, key string, value *yaml.Node) {
-	switch key {
-	case "host":
-		if s, ok := p.text(value, "host"); ok {
-			r.host, r.wildcard, _ = p.host(value, 0, s)
-		}
-	case "package":
-		if s, ok := p.text(value, "package"); ok {
-			r.pkg = p.packagePattern(value, s)
-		}
-	case "methods":
-		r.methods = collect(p, value, key, (*parser).method)
-	case "paths":
-		r.paths = collect(p, value, key, (*parser).path)
-	case "ports":
-		r.ports = collect(p, value, key, (*parser).port)
-	case "schemes":
-		r.schemes = 0
-		for _, s := range collect(p, value, key, (*parser).scheme) {
-			r.schemes |= s
-		}
-	case "networks":
-		r.networks = collect(p, value, key, (*parser).network)
-	case "processes":
-		r.processes = collect(p, value, key, (*parser).process)
-	case "tls":
-		r.passthrough = p.passthrough(value)
-	case "reason":
-		r.reason = p.prose(value, "reason")
-	}
 }
 
 // collect reads each element of a list.
@@ -84,7 +50,7 @@ func (p *parser) consistent(r *rule, at map[string]*yaml.Node) {
 	}
 	if at["package"] != nil {
 		refuse("has no place in a rule for a package: the registry says where, and reading is all it allows",
-			"remove it, or write a rule for the host", "host", "methods", "paths", "ports", "schemes", "tls")
+			"remove it, or write a rule for the host", "host", "methods", "paths", "ports", "schemes", "query", "headers", "tls")
 	}
 	if r.action == policy.Deny {
 		refuse("has no meaning under deny: the decision comes before any address is known",
@@ -96,11 +62,11 @@ func (p *parser) consistent(r *rule, at map[string]*yaml.Node) {
 		if at["ports"] == nil {
 			p.at(at["schemes"], "a tcp rule needs ports", "add ports, such as ports: [22]")
 		}
-		refuse("cannot be seen in raw tcp", "write a rule of its own for https", "paths", "methods")
+		refuse("cannot be seen in raw tcp", "write a rule of its own for https", "paths", "methods", "query", "headers")
 	}
 	if r.passthrough {
 		const hint = "remove it, or remove tls: passthrough"
-		refuse("cannot be seen undecrypted: a passthrough rule is decided by host and port alone", hint, "paths", "methods")
+		refuse("cannot be seen undecrypted: a passthrough rule is decided by host and port alone", hint, "paths", "methods", "query", "headers")
 		if at["schemes"] != nil && r.schemes != schemeHTTPS && r.schemes != 0 {
 			refuse("of a passthrough rule can only be https", hint, "schemes")
 		}

@@ -2,6 +2,7 @@ package allowlist
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/juliendoutre/proxaudit/policy"
 )
@@ -18,10 +19,13 @@ const (
 	byMethod
 	byProcess
 	byPath
+	byHeaders
+	byQuery
+	byExpiry
 )
 
 func (o obstacle) String() string {
-	return [...]string{"scheme", "port", "method", "process", "path"}[o]
+	return [...]string{"this scheme", "this port", "this method", "this process", "this path", "these header fields", "this query", "this date"}[o]
 }
 
 // unmatched returns the default, and where that denies, words for the rule that
@@ -73,15 +77,17 @@ func (ix *index) nearest(q *question) string {
 				if o := r.stopped(q); best == nil || o > stopped {
 					best, stopped = r, o
 				}
-				if stopped == byPath {
+				if stopped == byExpiry {
 					break
 				}
 			}
 		}
 	}
 	switch {
+	case best != nil && stopped == byExpiry:
+		return best.expiredWords()
 	case best != nil:
-		return best.name + " has this host, but not this " + stopped.String()
+		return best.name + " has this host, but not " + stopped.String()
 	case opaque != nil:
 		return opaque.name + " lets this host pass undecrypted only"
 	default:
@@ -89,7 +95,10 @@ func (ix *index) nearest(q *question) string {
 	}
 }
 
-// stopped returns what stops the rule. Only the path is left when all else
+// expiredWords is the sentence about a rule that matches but for its date.
+func (r *rule) expiredWords() string { return r.name + " would, but it expired on " + r.expires.day }
+
+// stopped returns what stops the rule. Only the date is left when all else
 // matches, since a rule without one would have matched.
 func (r *rule) stopped(q *question) obstacle {
 	switch {
@@ -101,9 +110,23 @@ func (r *rule) stopped(q *question) obstacle {
 		return byMethod
 	case !r.matchesProcess(q):
 		return byProcess
-	default:
+	case !r.matchesPath(q):
 		return byPath
+	case !r.matchesHeaders(q):
+		return byHeaders
+	case !r.matchesQuery(q) || r.expires == nil:
+		return byQuery
+	default:
+		return byExpiry
 	}
+}
+
+// matchesPath compares paths one by one, without the index.
+func (r *rule) matchesPath(q *question) bool {
+	return r.paths == nil || slices.ContainsFunc(r.paths, func(pat pattern) bool {
+		matched, _ := pat.match(q.Path, true)
+		return matched
+	})
 }
 
 // nearestPackage returns words for why no rule about the request's package
@@ -127,6 +150,10 @@ func (ix *index) nearestPackage(q *question) string {
 				return r.name + " has this package, but its origin does not stand under registries"
 			case !isRead(q):
 				return r.name + " has this package, but not this method"
+			case r.expired(q) && r.pkg.matches(purl, false):
+				return r.expiredWords()
+			case !r.matchesProcess(q):
+				return r.name + " has this package, but not this process"
 			default:
 				return r.name + " has this package, but not this version"
 			}

@@ -4,7 +4,7 @@ import "github.com/juliendoutre/proxaudit/policy"
 
 // decideOpaque answers whether a connection may pass without being decrypted.
 // Only rules with tls: passthrough can say so; the default never does. Where a
-// deny rule names methods or paths of the host, which nobody would see, the
+// deny rule names what is inside the connection, which nobody would see, the
 // connection is not passed, so that deny beats allow here too.
 func (p *Policy) decideOpaque(q *question) policy.Decision {
 	var hits [3]found
@@ -17,7 +17,7 @@ func (p *Policy) decideOpaque(q *question) policy.Decision {
 				}
 				for _, r := range g.opaque {
 					switch {
-					case !r.matchesPort(q) || !r.matchesProcess(q):
+					case !r.matchesPort(q) || !r.matchesProcess(q) || r.expired(q):
 					case policy.Action(a) == policy.Deny && !r.deniesOpaque():
 						unseen = earlier(unseen, r)
 					default:
@@ -47,7 +47,7 @@ func (p *Policy) decideOpaque(q *question) policy.Decision {
 // deniesOpaque reports whether a deny rule covers whatever is in an https
 // connection.
 func (r *rule) deniesOpaque() bool {
-	return r.methods == nil && r.paths == nil && r.schemes&schemeHTTPS != 0
+	return r.methods == nil && r.paths == nil && r.query == nil && r.headers == nil && r.schemes&schemeHTTPS != 0
 }
 
 func earlier(a, b *rule) *rule {

@@ -14,7 +14,8 @@ import (
 type packagePattern struct {
 	key        string
 	name       *glob
-	version    *glob // nil means any
+	version    *glob        // nil means any, but for versions
+	versions   versionRange // nil means any, but for version
 	qualifiers []string
 }
 
@@ -27,6 +28,7 @@ func (p *parser) packagePattern(n *yaml.Node, text string) *packagePattern {
 	if typ, _, ok := strings.Cut(text[len("pkg:"):], "/"); ok && !p.ecosystem(n, len("pkg:"), typ) {
 		return nil
 	}
+	text, versions, at := cutRange(text)
 	purl, err := canonicalPackage(strings.ReplaceAll(text, "*", star))
 	switch {
 	case err != nil:
@@ -35,12 +37,58 @@ func (p *parser) packagePattern(n *yaml.Node, text string) *packagePattern {
 		p.at(n, "a package rule has no subpath", "remove everything from the #")
 	case strings.Contains(purl.Namespace, star) || strings.Contains(purl.Qualifiers.String(), url.QueryEscape(star)):
 		p.at(n, "a star stands in a package's name or version only", "write a rule for each namespace")
-	case isRange(purl.Type, purl.Version):
-		p.at(n, "version "+quoted(plainStars(purl.Version))+" is a range, and ranges are not known", "write one version, or a star: 4.*")
+	case isEncodedRange(purl.Version):
+		p.at(n, "version "+quoted(plainStars(purl.Version))+" is a range in percent-encoding, which is never one", "write the operators plainly: "+rangeExample(purl.Type))
+	case isWordRange(purl.Type, purl.Version):
+		p.at(n, "version "+quoted(plainStars(purl.Version))+" looks like a range without an operator", "write a star: 4.*, or an operator: "+rangeExample(purl.Type))
 	default:
-		return newPackagePattern(purl)
+		pat := newPackagePattern(purl)
+		if versions == "" {
+			return pat
+		}
+		if pat.versions, err = newRange(purl.Type, versions); err == nil {
+			return pat
+		}
+		p.within(n, at, rangeMistake(purl.Type, versions, err), "write comparators: "+rangeExample(purl.Type)+"; or one version, or a star: 4.*")
 	}
 	return nil
+}
+
+// cutRange takes the range out of a package rule, and says where it was. An
+// operator is one only where it is written plainly: a version that a client asked
+// for is percent-encoded in a purl, and can thus never become a range.
+func cutRange(text string) (rest, versions string, at int) {
+	head := text
+	if i := strings.IndexAny(text, "?#"); i >= 0 {
+		head = text[:i]
+	}
+	at = strings.LastIndexByte(head, '@')
+	if at <= strings.LastIndexByte(head, '/') || !hasOperator(head[at+1:]) {
+		return text, "", 0
+	}
+	return text[:at] + text[len(head):], head[at+1:], at + 1
+}
+
+// hasOperator reports whether a version is written as a range. A tilde inside a
+// version orders it, in Debian.
+func hasOperator(version string) bool {
+	return strings.ContainsAny(version, "<>=^|,[]() ") || strings.HasPrefix(version, "~")
+}
+
+func isEncodedRange(version string) bool {
+	return hasOperator(version) || strings.HasPrefix(version, "vers:")
+}
+
+// rangeExample is a range as people of the ecosystem would write it.
+func rangeExample(typ string) string {
+	switch typ {
+	case packageurl.TypeGolang:
+		return ">=v1.2.0 <v2"
+	case packageurl.TypeDebian:
+		return ">=7.88.1 <8"
+	default:
+		return ">=4.17.21 <5"
+	}
 }
 
 func newPackagePattern(purl packageurl.PackageURL) *packagePattern {
@@ -107,16 +155,10 @@ func (p *parser) ecosystem(n *yaml.Node, offset int, typ string) bool {
 	return false
 }
 
-// isRange reports whether a version is written in a package manager's range
-// syntax, which would be compared letter by letter and never match.
-func isRange(typ, version string) bool {
-	if version == "" {
-		return false
-	}
-	if strings.ContainsAny(version, "<>=^|,[]() ") || version[0] == '~' || strings.HasPrefix(version, "vers:") {
-		return true
-	}
-	if typ != packageurl.TypeNPM && typ != packageurl.TypeCargo {
+// isWordRange reports whether a version is one of npm's and Cargo's ranges with
+// an x, which would be compared letter by letter and never match.
+func isWordRange(typ, version string) bool {
+	if version == "" || typ != packageurl.TypeNPM && typ != packageurl.TypeCargo {
 		return false
 	}
 	numbers, _, _ := strings.Cut(version, "-")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -92,11 +93,48 @@ func TestMistakes(t *testing.T) {
 		{"reason empty", v("allow: [{host: ok.test, reason: ''}]"), "policy.yaml:2:33: reason is empty\n  hint: say why, or remove it"},
 		{"reason with an escape", v(`allow: [{host: ok.test, reason: "\e[2J"}]`), "policy.yaml:2:33: reason holds a control character\n  hint: remove it"},
 
+		{"query as a list", v("allow: [{host: ok.test, query: [a]}]"), "policy.yaml:2:32: query must be a mapping, not a list"},
+		{"query null", v("allow: [{host: ok.test, query: }]"), "policy.yaml:2:32: query must be a mapping, not nothing"},
+		{"query empty under deny", v("deny: [{host: ok.test, query: {}}]"), "policy.yaml:2:31: query is empty, which changes nothing under deny\n  hint: remove query, or name a parameter"},
+		{"parameter as a number", v("allow: [{host: ok.test, query: {page: 1}}]"), "policy.yaml:2:39: a pattern must be text, not a number\n  hint: put it in quotes: \"1\""},
+		{"parameter null", v("allow: [{host: ok.test, query: {page: ~}}]"), "policy.yaml:2:39: page has no pattern\n  hint: write \"*\" for any value, or \"\" for the empty one"},
+		{"parameter with an empty list", v("allow: [{host: ok.test, query: {page: []}}]"), "policy.yaml:2:39: page is an empty list, which matches nothing\n  hint: remove page, or name what it matches"},
+		{"parameter twice", v("allow: [{host: ok.test, query: {page: x, 'page?': y}}]"), "policy.yaml:2:42: the name \"page\" stands here already in another spelling\n  hint: keep one, with a list of patterns"},
+		{"parameter twice, encoded", v("allow: [{host: ok.test, query: {page: x, 'p%61ge': y}}]"), "policy.yaml:2:42: the name \"page\" stands here already in another spelling\n  hint: keep one, with a list of patterns"},
+		{"parameter with a star", v("allow: [{host: ok.test, query: {'page*': x}}]"), "policy.yaml:2:38: a star stands for every name that is not listed, alone\n  hint: write the name, or \"*\" and the values that any other may have"},
+		{"parameter with an encoded star", v("allow: [{host: ok.test, query: {'%2A': x}}]"), "policy.yaml:2:33: a parameter that is named by a star cannot be told from any\n  hint: leave it out"},
+		{"parameter without a name", v("allow: [{host: ok.test, query: {'': x}}]"), "policy.yaml:2:33: a parameter without a name\n  hint: write its name"},
+		{"parameter with a broken escape", v("allow: [{host: ok.test, query: {a: '100%'}}]"), "policy.yaml:2:36: broken percent-encoding in \"100%\"\n  hint: write %25 for a percent sign"},
+		{"parameter with an ampersand", v("allow: [{host: ok.test, query: {a: b&c=d}}]"), "policy.yaml:2:36: \"&\" cannot stand in a parameter\n  hint: each parameter has its own key; the character itself is written %26"},
+		{"parameter with a plus", v("allow: [{host: ok.test, query: {a: b+c}}]"), "policy.yaml:2:36: \"+\" cannot stand in a parameter\n  hint: write %20 for a space, %2B for a plus"},
+		{"parameter with two stars", v("allow: [{host: ok.test, query: {a: 'b**'}}]"), "policy.yaml:2:38: two stars in a pattern\n  hint: one star stands for any run of characters"},
+		{"parameter with 17 stars", v("allow: [{host: ok.test, query: {a: '" + strings.Repeat("*a", 17) + "'}}]"), "policy.yaml:2:36: pattern has too many stars\n  hint: write several patterns"},
+		{"optional parameter under deny", v("deny: [{host: ok.test, query: {'a?': b}}]"), "policy.yaml:2:32: a question mark has no meaning under deny: what is absent is not denied\n  hint: write a"},
+		{"65 parameters", v("allow: [{host: ok.test, query: {" + strings.Join(numbered(65), ": x, ") + ": x}}]"), "policy.yaml:2:32: query has too many names\n  hint: 64 are the most; write several rules"},
+		{"query of raw tcp", v("allow: [{host: ok.test, schemes: [tcp], ports: [22], query: {a: b}}]"), "policy.yaml:2:54: query cannot be seen in raw tcp\n  hint: write a rule of its own for https"},
+		{"query undecrypted", v("allow: [{host: ok.test, tls: passthrough, query: {a: b}}]"), "policy.yaml:2:43: query cannot be seen undecrypted: a passthrough rule is decided by host and port alone\n  hint: remove it, or remove tls: passthrough"},
+		{"query of a package", v("allow: [{package: 'pkg:npm/x', query: {a: b}}]"), "policy.yaml:2:32: query has no place in a rule for a package: the registry says where, and reading is all it allows\n  hint: remove it, or write a rule for the host"},
+		{"headers empty", v("allow: [{host: ok.test, headers: {}}]"), "policy.yaml:2:34: headers is empty, which changes nothing\n  hint: remove headers, or name a header"},
+		{"header that is no name", v("allow: [{host: ok.test, headers: {'X Y': a}}]"), "policy.yaml:2:35: bad header name \"X Y\"\n  hint: write a name such as Content-Type"},
+		{"header with a star", v("allow: [{host: ok.test, headers: {X-*: a}}]"), "policy.yaml:2:35: bad header name \"X-*\"\n  hint: write a name such as Content-Type"},
+		{"header Host", v("allow: [{host: ok.test, headers: {Host: a}}]"), "policy.yaml:2:35: the header Host is the rule's host\n  hint: remove it, and name the host"},
+		{"header of the connection", v("deny: [{host: ok.test, headers: {proxy-authorization: a}}]"), "policy.yaml:2:34: the header Proxy-Authorization is about one connection and is not forwarded as it was sent\n  hint: remove it"},
+		{"header that overrides", v("allow: [{host: ok.test, headers: {X-HTTP-Method-Override: a}}]"), "policy.yaml:2:35: a request with the header X-Http-Method-Override matches no allow rule, for a server may take the method or the path from it\n  hint: remove it"},
+		{"header twice", v("allow: [{host: ok.test, headers: {X-A: a, x_a: b}}]"), "policy.yaml:2:43: the name \"x-a\" stands here already in another spelling\n  hint: keep one, with a list of patterns"},
+		{"headers of raw tcp", v("allow: [{host: ok.test, schemes: [tcp], ports: [22], headers: {a: b}}]"), "policy.yaml:2:54: headers cannot be seen in raw tcp\n  hint: write a rule of its own for https"},
+		{"expires no date", v("allow: [{host: ok.test, expires: soon}]"), "policy.yaml:2:34: bad date \"soon\"\n  hint: write a date such as 2027-01-31: the last day, in UTC, on which the rule holds"},
+		{"expires with a time", v("allow: [{host: ok.test, expires: 2027-01-31T10:00:00Z}]"), "policy.yaml:2:34: bad date \"2027-01-31T10:00:00Z\"\n  hint: write a date such as 2027-01-31: the last day, in UTC, on which the rule holds"},
+		{"expires on no day", v("allow: [{host: ok.test, expires: 2027-02-29}]"), "policy.yaml:2:34: bad date \"2027-02-29\"\n  hint: write a date such as 2027-01-31: the last day, in UTC, on which the rule holds"},
+		{"expires as a year", v("allow: [{host: ok.test, expires: 2027}]"), "policy.yaml:2:34: expires must be a date, not a number\n  hint: write a date such as 2027-01-31: the last day, in UTC, on which the rule holds"},
+		{"expires long ago", v("allow: [{host: ok.test, expires: 1969-12-31}]"), "policy.yaml:2:34: bad date \"1969-12-31\"\n  hint: write a date such as 2027-01-31: the last day, in UTC, on which the rule holds"},
+		{"expires null", v("allow: [{host: ok.test, expires: }]"), "policy.yaml:2:34: expires must be a date, not nothing\n  hint: write a date such as 2027-01-31: the last day, in UTC, on which the rule holds"},
+		{"misspelled expires", v("allow: [{host: ok.test, expire: 2027-01-31}]"), "policy.yaml:2:25: unknown key \"expire\" in a rule\n  hint: did you mean expires?"},
+
 		{"path without slash", v("allow: [{host: ok.test, paths: [tools]}]"), "policy.yaml:2:33: path \"tools\" does not begin with a slash\n  hint: write /tools"},
 		{"path with dots", v("allow: [{host: ok.test, paths: [/a/../b]}]"), "policy.yaml:2:33: path \"/a/../b\": ambiguous path: dot segment\n  hint: write the path as a server would see it"},
 		{"path with encoded dots", v("allow: [{host: ok.test, paths: ['/a/%2e%2E%2f*']}]"), "policy.yaml:2:33: path \"/a/%2e%2E%2f*\": ambiguous path: dot segment\n  hint: write the path as a server would see it"},
 		{"path with broken escape", v("allow: [{host: ok.test, paths: ['/a%4*']}]"), "policy.yaml:2:33: path \"/a%4*\": ambiguous path: broken percent-encoding\n  hint: write the path as a server would see it"},
-		{"path with query", v("allow: [{host: ok.test, paths: ['/a?b=c']}]"), "policy.yaml:2:36: a path has no query and no fragment\n  hint: remove \"?b=c\"; a rule covers every query"},
+		{"path with query", v("allow: [{host: ok.test, paths: ['/a?b=c']}]"), "policy.yaml:2:36: a path has no query and no fragment\n  hint: remove \"?b=c\"; a rule covers every query, or only what its key query lists"},
 		{"path with three stars", v("allow: [{host: ok.test, paths: ['/a/***']}]"), "policy.yaml:2:37: three stars\n  hint: write * within a segment, ** across segments"},
 		{"path with a class", v("allow: [{host: ok.test, paths: ['/a/[bc]']}]"), "policy.yaml:2:37: \"[\" is no pattern here\n  hint: only * and ** are; the character itself is written percent-encoded"},
 		{"path with a placeholder", v("allow: [{host: ok.test, paths: ['/a/%ee%80%80']}]"), "policy.yaml:2:33: path holds a private-use character\n  hint: write * in its place"},
@@ -109,7 +147,7 @@ func TestMistakes(t *testing.T) {
 		{"line with bad port", v("allow:\n  - GET https://ok.test:99999/x"), "policy.yaml:3:25: bad port \"99999\"\n  hint: write a number from 1 to 65535"},
 		{"line with userinfo", v("allow:\n  - GET https://u@ok.test/x"), "policy.yaml:3:17: invalid host \"u@ok.test\": character '@'\n  hint: write a name such as build.example.org, or an address"},
 		{"line with host in capitals", v("allow:\n  - GET https://OK.test/x"), "policy.yaml:3:17: host \"OK.test\" is not in canonical form\n  hint: write ok.test"},
-		{"line with query", v("allow:\n  - GET https://ok.test/x?y"), "policy.yaml:3:26: a path has no query and no fragment\n  hint: remove \"?y\"; a rule covers every query"},
+		{"line with query", v("allow:\n  - GET https://ok.test/x?y"), "policy.yaml:3:26: a path has no query and no fragment\n  hint: remove \"?y\"; a rule covers every query, or only what its key query lists"},
 		{"line with query alone", v("allow:\n  - GET https://ok.test?y"), "policy.yaml:3:24: path \"?y\" does not begin with a slash\n  hint: write /?y"},
 		{"line with bare IPv6", v("allow:\n  - GET https://2001:db8::1/x"), "policy.yaml:3:17: an IPv6 address in a URL needs brackets\n  hint: write [2001:db8::1]"},
 		{"line with a name in brackets", v("allow: ['GET https://[ok.test]/x']"), "policy.yaml:2:22: invalid host \"[ok.test]\": not an IPv6 address\n  hint: write a name such as build.example.org, or an address"},
@@ -117,8 +155,19 @@ func TestMistakes(t *testing.T) {
 		{"package of unknown ecosystem", v("allow: ['pkg:pip/x']"), "policy.yaml:2:14: unknown ecosystem \"pip\"\n  hint: write pypi"},
 		{"package of misspelled ecosystem", v("allow: ['pkg:mavne/org.example/x']"), "policy.yaml:2:14: unknown ecosystem \"mavne\"\n  hint: did you mean maven?"},
 		{"package without name", v("allow: ['pkg:npm']"), "policy.yaml:2:9: bad package \"pkg:npm\": purl is missing type or name\n  hint: write pkg:npm/lodash@4.17.21, pkg:npm/@scope/name or pkg:maven/org.example/*"},
-		{"package version range", v("allow: ['pkg:npm/lodash@^4.0.0']"), "policy.yaml:2:9: version \"^4.0.0\" is a range, and ranges are not known\n  hint: write one version, or a star: 4.*"},
-		{"package version x-range", v("allow: ['pkg:npm/lodash@4.x']"), "policy.yaml:2:9: version \"4.x\" is a range, and ranges are not known\n  hint: write one version, or a star: 4.*"},
+		{"package version x-range", v("allow: ['pkg:npm/lodash@4.x']"), "policy.yaml:2:9: version \"4.x\" looks like a range without an operator\n  hint: write a star: 4.*, or an operator: >=4.17.21 <5"},
+		{"range in percent-encoding", v("allow: ['pkg:npm/lodash@%3E%3D4']"), "policy.yaml:2:9: version \">=4\" is a range in percent-encoding, which is never one\n  hint: write the operators plainly: >=4.17.21 <5"},
+		{"range in VERS notation", v("allow: ['pkg:npm/lodash@vers:npm']"), "policy.yaml:2:9: version \"vers:npm\" is a range in percent-encoding, which is never one\n  hint: write the operators plainly: >=4.17.21 <5"},
+		{"range without a version", v("allow: ['pkg:npm/@s/lodash@>=4 <']"), "policy.yaml:2:28: version \">=4 <\" is not a range of npm: expected version after operator in \">=4 <\"\n  hint: write comparators: >=4.17.21 <5; or one version, or a star: 4.*"},
+		{"range of words", v("allow: ['pkg:npm/lodash@>=latest']"), "policy.yaml:2:25: version \">=latest\" is not a range of npm: invalid version \"latest\"\n  hint: write comparators: >=4.17.21 <5; or one version, or a star: 4.*"},
+		{"range that is empty", v("allow: ['pkg:npm/lodash@>=5 <4']"), "policy.yaml:2:25: version \">=5 <4\" is not a range of npm: no version is in it\n  hint: write comparators: >=4.17.21 <5; or one version, or a star: 4.*"},
+		{"range too long", v("allow: ['pkg:npm/lodash@>=" + strings.Repeat("1", 300) + "']"), "policy.yaml:2:25: version \">=" + strings.Repeat("1", 78) + "…\" is not a range of npm: it is too long\n  hint: write comparators: >=4.17.21 <5; or one version, or a star: 4.*"},
+		{"range of Go without v", v("allow: ['pkg:golang/example.org/x@>=1.2']"), "policy.yaml:2:35: version \">=1.2\" is not a range of golang: a version of a Go module begins with v: write >=v1.2\n  hint: write comparators: >=v1.2.0 <v2; or one version, or a star: 4.*"},
+		{"range of Go as npm's", v("allow: ['pkg:golang/example.org/x@^v1.2']"), "policy.yaml:2:35: version \"^v1.2\" is not a range of golang: it is not made of comparators\n  hint: write comparators: >=v1.2.0 <v2; or one version, or a star: 4.*"},
+		{"range of Maven with a wish", v("allow: ['pkg:maven/g/x@[1.0,2.0),3.0']"), "policy.yaml:2:24: version \"[1.0,2.0),3.0\" is not a range of maven: it is neither made of comparators nor all in brackets\n  hint: write comparators: >=4.17.21 <5; or one version, or a star: 4.*"},
+		{"range of Maven with three bounds", v("allow: ['pkg:maven/g/x@>=1 >=2 <3']"), "policy.yaml:2:24: version \">=1 >=2 <3\" is not a range of maven: a range here is one version, or a lower and an upper bound\n  hint: write comparators: >=4.17.21 <5; or one version, or a star: 4.*"},
+		{"range of Debian with an epoch", v("allow: ['pkg:deb/debian/curl@>=1:7.88']"), "policy.yaml:2:30: version \">=1:7.88\" is not a range of deb: the name of an archive's file leaves the epoch out: write >=7.88\n  hint: write comparators: >=7.88.1 <8; or one version, or a star: 4.*"},
+		{"range of an ecosystem without order", v("allow: ['pkg:conda/x@>=1']"), "policy.yaml:2:22: version \">=1\" is not a range of conda: how conda orders versions is not known here\n  hint: write comparators: >=4.17.21 <5; or one version, or a star: 4.*"},
 		{"package namespace with star", v("allow: ['pkg:npm/@*/x']"), "policy.yaml:2:9: a star stands in a package's name or version only\n  hint: write a rule for each namespace"},
 		{"package with two stars", v("allow: ['pkg:npm/**']"), "policy.yaml:2:18: two stars in a package\n  hint: one star stands for any run of characters"},
 		{"package with host", v("allow: [{package: 'pkg:npm/x', host: ok.test}]"), "policy.yaml:2:32: host has no place in a rule for a package: the registry says where, and reading is all it allows\n  hint: remove it, or write a rule for the host"},
@@ -160,6 +209,14 @@ func TestMistakes(t *testing.T) {
 			}
 		})
 	}
+}
+
+func numbered(n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = "a" + strconv.Itoa(i)
+	}
+	return names
 }
 
 // v is a policy of which the second line begins with rest.

@@ -54,7 +54,7 @@ func checkPattern(text string) *fault {
 		return &fault{message: "path is too long", hint: "a path may have 4096 bytes"}
 	}
 	if i := strings.IndexAny(text, "?#"); i >= 0 {
-		return &fault{i, "a path has no query and no fragment", "remove " + quoted(text[i:]) + "; a rule covers every query"}
+		return &fault{i, "a path has no query and no fragment", "remove " + quoted(text[i:]) + "; a rule covers every query, or only what its key query lists"}
 	}
 	if i := strings.IndexAny(text, "[]{}"); i >= 0 {
 		return &fault{i, quoted(text[i:i+1]) + " is no pattern here", "only * and ** are; the character itself is written percent-encoded"}

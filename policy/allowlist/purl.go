@@ -130,15 +130,20 @@ func (pat *packagePattern) matches(p purlParts, deny bool) bool {
 	if pat.name != nil && !pat.name.match(p.name()) {
 		return false
 	}
-	if pat.version != nil {
-		if p.version == "" {
-			return !deny && pat.matchesQualifiers(p.qualifiers)
-		}
-		if !pat.version.match(p.version) {
-			return false
-		}
+	return pat.matchesVersion(p.version, deny) && pat.matchesQualifiers(p.qualifiers)
+}
+
+func (pat *packagePattern) matchesVersion(version string, deny bool) bool {
+	switch {
+	case pat.version == nil && pat.versions == nil:
+		return true
+	case version == "":
+		return !deny
+	case pat.version != nil:
+		return pat.version.match(version)
 	}
-	return pat.matchesQualifiers(p.qualifiers)
+	in, known := pat.versions.contains(version, deny)
+	return in && known || deny && !known
 }
 
 // matchesQualifiers reports whether every qualifier of the rule is in the

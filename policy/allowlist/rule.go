@@ -32,6 +32,10 @@ type rule struct {
 	passthrough bool
 	// processes nil means any.
 	processes []string
+	// query nil means any, and empty none at all.
+	query   []condition
+	headers []condition // nil means any
+	expires *expiry     // nil means never
 }
 
 // newRule returns a rule with the defaults of its list.
@@ -106,7 +110,8 @@ func (r *rule) matchesMethod(q *question) bool {
 
 // matches reports whether the rule covers everything but host and path.
 func (r *rule) matches(q *question) bool {
-	return r.schemes&q.scheme != 0 && r.matchesPort(q) && r.matchesMethod(q) && r.matchesProcess(q)
+	return r.schemes&q.scheme != 0 && r.matchesPort(q) && r.matchesMethod(q) && r.matchesProcess(q) &&
+		r.matchesHeaders(q) && r.matchesQuery(q) && !r.expired(q)
 }
 
 // isRead reports whether the request only reads: GET, and HEAD, which a

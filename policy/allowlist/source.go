@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"unicode"
 	"unicode/utf8"
 
@@ -15,7 +16,17 @@ import (
 type parser struct {
 	file, base string
 	data       []byte
+	rule       []ruleKey
+	ruleNames  []string // of rule, in its order
 	mistakes   []Mistake
+}
+
+func newParser(name string, data []byte) *parser {
+	p := &parser{file: name, base: filepath.Base(name), data: data, rule: ruleKeys()}
+	for _, k := range p.rule {
+		p.ruleNames = append(p.ruleNames, k.name)
+	}
+	return p
 }
 
 // root returns the only document of the file, or nil after a mistake.
