@@ -166,8 +166,15 @@ func (p *Proxy) decrypt(ctx context.Context, cc *clientConn) {
 	q := &policy.Request{Method: http.MethodConnect, Scheme: "https", Host: cc.target.host, Port: cc.target.port, Process: cc.process}
 	ev := p.newEvent(enforce.StageConnect, q, nil)
 	ev.Error = "TLS handshake with the client: " + err.Error()
+	if errors.Is(err, errServerName) {
+		p.Gate.Settle(ev, policy.Decision{Rule: ruleIdentity, Reason: err.Error()})
+		return
+	}
 	p.Gate.Settle(ev, policy.Decision{Rule: ruleTLS, Reason: "the client did not accept the run's certificate; if it pins one, a rule with `tls: passthrough` lets it pass undecrypted"})
 }
+
+// errServerName is why a handshake fails that names no host.
+var errServerName = errors.New("TLS server name")
 
 // certificate picks what to show: the name the client asked for, else the name
 // the tunnel leads to. That the two agree is checked per request, where the
@@ -180,7 +187,7 @@ func (p *Proxy) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error
 	}
 	host, err := hostname.Canonical(name)
 	if err != nil {
-		return nil, fmt.Errorf("server name %q: %w", name, err)
+		return nil, fmt.Errorf("%w %q: %w", errServerName, name, err)
 	}
 	return p.Leaf(host)
 }

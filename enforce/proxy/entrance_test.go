@@ -48,6 +48,7 @@ type wire struct {
 	entrance
 	jail   *jail
 	opened []net.Conn
+	at     int // the port to ask for, 0 for the origin's
 }
 
 // end closes what was opened, so that nothing is waited for, and waits until
@@ -66,7 +67,10 @@ func newWire(t *testing.T, e entrance, p policy.Policy, h http.Handler) *wire {
 }
 
 func (w *wire) port() int {
-	if w.secure {
+	switch {
+	case w.at != 0:
+		return w.at
+	case w.secure:
 		return w.origin.port
 	}
 	return w.origin.plainPort
@@ -93,6 +97,24 @@ func (w *wire) open() net.Conn {
 // openAs connects to host and names sni in the handshake.
 func (w *wire) openAs(host, sni string) net.Conn {
 	w.t.Helper()
+	conn := w.rawTLS(host)
+	if !w.secure {
+		return conn
+	}
+	c := &tls.Config{RootCAs: w.roots, ServerName: sni, InsecureSkipVerify: sni == ""}
+	if w.h2 {
+		c.NextProtos = []string{"h2"}
+	}
+	secure := tls.Client(conn, c)
+	if err := secure.Handshake(); err != nil {
+		w.t.Fatalf("handshake: %v", err)
+	}
+	return secure
+}
+
+// rawTLS is openAs before the handshake.
+func (w *wire) rawTLS(host string) net.Conn {
+	w.t.Helper()
 	var conn net.Conn
 	switch {
 	case w.captured && host == "evil.test":
@@ -109,18 +131,20 @@ func (w *wire) openAs(host, sni string) net.Conn {
 			w.t.Fatalf("CONNECT: %d", status)
 		}
 	}
-	if !w.secure {
-		return conn
-	}
-	c := &tls.Config{RootCAs: w.roots, ServerName: sni, InsecureSkipVerify: sni == ""}
-	if w.h2 {
-		c.NextProtos = []string{"h2"}
-	}
-	secure := tls.Client(conn, c)
-	if err := secure.Handshake(); err != nil {
-		w.t.Fatalf("handshake: %v", err)
-	}
-	return secure
+	return conn
+}
+
+// headerRecorder tells which fields of an upgrade it received, "" for none.
+func headerRecorder(got chan<- string) http.Handler {
+	return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		said := ""
+		for _, name := range []string{"Connection", "Upgrade", "Http2-Settings"} {
+			if v := r.Header[name]; len(v) > 0 {
+				said += fmt.Sprintf("%s %q ", name, v)
+			}
+		}
+		got <- said
+	})
 }
 
 // ask sends bytes and reads all responses until the connection ends or is
@@ -146,6 +170,9 @@ func (w *wire) ask(conn net.Conn, send string, responses int) (statuses []int, b
 			return statuses, body
 		}
 		statuses = append(statuses, resp.StatusCode)
+		if method == http.MethodConnect && resp.StatusCode == 200 {
+			return statuses, ""
+		}
 		if len(statuses) == 1 {
 			b, _ := io.ReadAll(resp.Body)
 			body = string(b)

@@ -27,17 +27,21 @@ type frames struct {
 // frames opens an HTTP/2 connection to ok.test: preface and settings are sent.
 func (w *wire) frames(settings ...http2.Setting) *frames {
 	w.t.Helper()
-	conn := w.open()
+	return framesOn(w.t, w.open(), settings...)
+}
+
+func framesOn(t *testing.T, conn net.Conn, settings ...http2.Setting) *frames {
+	t.Helper()
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-	f := &frames{t: w.t, conn: conn, Framer: http2.NewFramer(conn, conn)}
+	f := &frames{t: t, conn: conn, Framer: http2.NewFramer(conn, conn)}
 	f.AllowIllegalWrites = true
 	f.enc = hpack.NewEncoder(&f.head)
 	f.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	if err := f.WriteSettings(settings...); err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return f
 }

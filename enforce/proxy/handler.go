@@ -107,6 +107,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t target) {
 	x.begin(rw, r)
 	stripRequest(r.Header, x.webSocket()) // before the policy looks: what is judged is what is forwarded
 	r = r.WithContext(p.context(r.Context(), x))
+	r.Close = false // that the client's connection ends here says nothing of the server's
 	defer func() {
 		if x.turn {
 			p.turns.giveBack()

@@ -133,14 +133,16 @@ func New(c Config) *Proxy {
 
 func (p *Proxy) server(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           p.counted(guarded(h)),
-		ReadHeaderTimeout: p.Limits.HeaderTimeout,
-		IdleTimeout:       p.Limits.IdleTimeout,
-		MaxHeaderBytes:    p.Limits.MaxHeaderBytes,
-		ErrorLog:          zap.NewStdLog(p.Log),
-		ConnContext:       p.connContext,
-		ConnState:         p.connState,
-		BaseContext:       func(net.Listener) context.Context { return p.life },
+		Handler: p.counted(guarded(h)),
+		// net/http would answer OPTIONS * by itself, and nobody would know.
+		DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout:            p.Limits.HeaderTimeout,
+		IdleTimeout:                  p.Limits.IdleTimeout,
+		MaxHeaderBytes:               p.Limits.MaxHeaderBytes,
+		ErrorLog:                     zap.NewStdLog(p.Log),
+		ConnContext:                  p.connContext,
+		ConnState:                    p.connState,
+		BaseContext:                  func(net.Listener) context.Context { return p.life },
 	}
 }
 

@@ -163,11 +163,11 @@ func TestWellFormed(t *testing.T) {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
 			for _, tt := range tests {
+				if tt.name == "an empty line first" && !e.absolute && !e.secure {
+					continue // the first bytes do not look like HTTP there: TestNotHTTP
+				}
 				t.Run(tt.name, func(t *testing.T) {
 					w := newWire(t, e, allowHost("ok.test"), text("reached"))
-					if tt.name == "an empty line first" && !e.absolute && !e.secure {
-						t.Skip("the first bytes do not look like HTTP there: TestNotHTTP")
-					}
 					statuses, _ := w.ask(w.open(), tt.send, len(tt.statuses))
 					if len(statuses) != len(tt.statuses) || statuses[0] != tt.statuses[0] {
 						t.Errorf("statuses %v, want %v", statuses, tt.statuses)

@@ -16,6 +16,9 @@ func wellFormed(r *http.Request) *problem {
 			return bad
 		}
 	}
+	if r.URL.IsAbs() && r.URL.Host == "" {
+		return refused(ruleMessage, http.StatusBadRequest, "%q has a scheme but no host", r.RequestURI)
+	}
 	return knownUpgrade(r)
 }
 
