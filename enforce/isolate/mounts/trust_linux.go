@@ -67,6 +67,9 @@ func (t *tree) trust() error {
 	if len(bundles) == 0 {
 		t.warn(s.alone(), "make a trust store")
 	}
+	for _, dir := range existing(browserDirs) {
+		t.warn(s.browser(dir), "add the certificate to the policies in "+dir)
+	}
 	s.mount()
 	return nil
 }
@@ -163,8 +166,8 @@ func (s *stores) mount() {
 			err = s.overlay(dir, fdPath(fd), s.layers[dir], !s.plan.Root)
 			unix.Close(fd)
 		}
-		if err != nil {
-			// Without overlays the files that have a counterpart are bound.
+		if err != nil && s.copied(dir) != nil {
+			// What is left is to bind the files that have a counterpart.
 			s.warn(err, "add the certificate to "+dir)
 			s.bindLayer(dir)
 		}
