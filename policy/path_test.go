@@ -1,7 +1,12 @@
 package policy
 
 import (
+	"bufio"
 	"errors"
+	"net/http"
+	"net/url"
+	"path"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -64,10 +69,14 @@ func TestCanonicalPathAllocatesNothing(t *testing.T) {
 	}
 }
 
-// FuzzCanonicalPath checks that the form is canonical, and that a server behind
-// another can find no dot segment in it by decoding once and twice more.
+// FuzzCanonicalPath checks that the form is canonical, that a server behind
+// another can find no dot segment in it by decoding once and twice more, and that
+// net/http, as the origin, reads the path that was sent and the canonical one as
+// the same resource, which nothing in it cleans away.
 func FuzzCanonicalPath(f *testing.F) {
-	for _, seed := range []string{"/a/b", "/%61", "/@s%2fn", "/a/%252e%252e/b", "/..;/", "/a%5c..", "/%c0%ae", "/*"} {
+	for _, seed := range []string{
+		"/a/b", "/%61", "/@s%2fn", "/a/./b", "/%2e/", "/a/..", "/a%00", "/..%5c", "/a/%2E%2e;x/b", "/a/%252e%252e/b", "/..;/", "/a%5c..", "/%c0%ae", "/*", "//a", "/a//b/", "/%", "/a?b#c", "/a%3fb%23c", "/%2a;x=%2F", "/é",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, in string) {
@@ -92,7 +101,30 @@ func FuzzCanonicalPath(f *testing.F) {
 			}
 			seen = decodeOnce(seen)
 		}
+		origin := requested(once)
+		if origin == nil || origin.EscapedPath() != once && url.PathEscape(origin.Path) != url.PathEscape(decodeOnce(once)) || origin.RawQuery+origin.Fragment != "" {
+			t.Fatalf("%q becomes %q, of which the origin reads %#v", in, once, origin)
+		}
+		if sent := requested(in); sent != nil && sent.RawQuery == "" && in != "" && sent.Path != origin.Path {
+			t.Fatalf("sent as %q the origin reads %q, judged as %q it is %q", in, sent.Path, once, origin.Path)
+		}
+		// What a mux redirects to is the same path but for repeated slashes.
+		cleaned := strings.TrimSuffix(path.Clean(origin.Path), "/")
+		if squeezed := strings.TrimSuffix(slashes.ReplaceAllString(origin.Path, "/"), "/"); cleaned != squeezed {
+			t.Fatalf("%q becomes %q, which a mux cleans to %q", in, once, cleaned)
+		}
 	})
+}
+
+var slashes = regexp.MustCompile("//+")
+
+// requested is what net/http reads of a request for a path, nil for nothing.
+func requested(p string) *url.URL {
+	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET " + p + " HTTP/1.1\r\nHost: ok.test\r\n\r\n")))
+	if err != nil {
+		return nil
+	}
+	return r.URL
 }
 
 func BenchmarkCanonicalPath(b *testing.B) {

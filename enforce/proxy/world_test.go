@@ -197,7 +197,7 @@ type origin struct {
 	received        []string // "METHOD host RequestURI"
 }
 
-func newOrigin(t *testing.T, h http.Handler) *origin {
+func newOrigin(t testing.TB, h http.Handler) *origin {
 	t.Helper()
 	authority, err := ca.New()
 	if err != nil {
@@ -250,12 +250,13 @@ func (o *origin) requests() []string {
 type nameServer struct {
 	conn  net.PacketConn
 	asked atomic.Int64
-	muted chan struct{} // gets a token for each question about mute.test
+	other atomic.Pointer[string] // a name other than ok.test that was asked for
+	muted chan struct{}          // gets a token for each question about mute.test
 	over  chan struct{}
 	wg    sync.WaitGroup
 }
 
-func newNameServer(t *testing.T) *nameServer {
+func newNameServer(t testing.TB) *nameServer {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -286,6 +287,9 @@ func (s *nameServer) serve() {
 		}
 		s.asked.Add(1)
 		q := m.Questions[0]
+		if name := q.Name.String(); name != "ok.test." {
+			s.other.Store(&name)
+		}
 		m.Header = dnsmessage.Header{ID: m.Header.ID, Response: true, Authoritative: true, RecursionAvailable: true}
 		m.Additionals = nil
 		if q.Type == dnsmessage.TypeA {

@@ -1,9 +1,17 @@
 package hostname
 
 import (
+	"bufio"
 	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/net/idna"
 )
 
 func TestCanonical(t *testing.T) {
@@ -179,10 +187,14 @@ func TestIsPublicSuffix(t *testing.T) {
 	}
 }
 
+// FuzzCanonical: a second pass changes nothing, and what is accepted is what
+// others read: net/url finds the same host in a URL, netip the same address, and
+// a browser's mapping leaves the name as it is.
 func FuzzCanonical(f *testing.F) {
 	for _, seed := range []string{
 		"ok.test", "OK.test.", "ｏｋ。test", "o\u212a.test", "xn--bcher-kva.test", "Bücher.test",
 		"[::ffff:192.0.2.1]", "::1", "0x7f.1", "127.1", "a\u2100.test", "r3---sn.test", "xn--ok-",
+		"ok.test\x00.evil.test", "ok.test:443", "user@ok.test", "[ok.test]", "fe80::1%eth0", "1.2.3.4.", "a..b",
 	} {
 		f.Add(seed)
 	}
@@ -201,20 +213,50 @@ func FuzzCanonical(f *testing.F) {
 		if strings.Contains(once, ":") && !IsIP(once) {
 			t.Fatalf("Canonical(%q) = %q, which is no address", in, once)
 		}
+		if _, err := netip.ParseAddr(once); (err == nil) != IsIP(once) {
+			t.Fatalf("Canonical(%q) = %q: netip says %v, IsIP %v", in, once, err, IsIP(once))
+		}
+		if u, err := url.Parse("https://" + net.JoinHostPort(once, "1") + "/"); err != nil || u.Hostname() != once || u.Port() != "1" {
+			t.Fatalf("Canonical(%q) = %q, in which net/url finds %v, %v", in, once, u, err)
+		}
+		if mapped, err := idna.New(idna.MapForLookup(), idna.StrictDomainName(false), idna.CheckHyphens(false)).ToASCII(once); !IsIP(once) && (err != nil || mapped != once) {
+			t.Fatalf("Canonical(%q) = %q, which is looked up as %q, %v", in, once, mapped, err)
+		}
 	})
 }
 
+// FuzzParseAuthority: what is accepted is what net/url reads, and what net/http
+// takes for the host of a request.
 func FuzzParseAuthority(f *testing.F) {
-	for _, seed := range []string{"ok.test:443", "[::1]:80", "a@b", "ok.test:", "[ok.test]:1"} {
+	for _, seed := range []string{
+		"ok.test:443", "[::1]:80", "a@b", "ok.test:", "[ok.test]:1", "OK.Test.:065", "ok.test:0", "[::ffff:1.2.3.4]:1", "ok.test:1:2",
+		"ok.test/x", "ok.test#@evil.test", `ok.test\@evil.test`, "ok.test%2eevil", "ok.test:80?x", "bücher.test:1", "::1:80",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, in string) {
-		host, _, err := ParseAuthority(in)
+		host, port, err := ParseAuthority(in)
 		if err != nil {
 			return
 		}
 		if again, err := Canonical(host); err != nil || again != host {
 			t.Fatalf("ParseAuthority(%q) = %q, which is not canonical", in, host)
+		}
+		u, err := url.Parse("https://" + in + "/")
+		if err != nil || u.User != nil || u.Path != "/" || u.RawQuery+u.Fragment != "" {
+			t.Fatalf("ParseAuthority(%q) = %q, of which net/url makes %#v, %v", in, host, u, err)
+		}
+		name, err := Canonical(u.Hostname())
+		wantPort := ""
+		if port != 0 {
+			wantPort = strconv.Itoa(int(port))
+		}
+		if err != nil || name != host || u.Port() != wantPort {
+			t.Fatalf("ParseAuthority(%q) = %q, %d; net/url reads %q, %q", in, host, port, u.Hostname(), u.Port())
+		}
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET / HTTP/1.1\r\nHost: " + in + "\r\n\r\n")))
+		if err == nil && r.Host != in {
+			t.Fatalf("ParseAuthority(%q) = %q, net/http reads the host %q", in, host, r.Host)
 		}
 	})
 }

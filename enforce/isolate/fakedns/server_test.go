@@ -7,10 +7,13 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/juliendoutre/proxaudit/internal/hostname"
 )
 
 func query(t testing.TB, name string, typ dnsmessage.Type, edit func(*dnsmessage.Message)) []byte {
@@ -182,22 +185,82 @@ func TestGarbageOverTCPEndsTheConnection(t *testing.T) {
 	}
 }
 
+// FuzzAnswer: a datagram gets an answer that a second reader understands, to the
+// question that was asked, or none. A name gets at most one entry in the map, and
+// the addresses given out lead back to it.
 func FuzzAnswer(f *testing.F) {
 	f.Add(query(f, "ok.test.", dnsmessage.TypeA, nil))
+	f.Add(query(f, "OK.Test.", dnsmessage.TypeAAAA, nil))
 	f.Add(query(f, "ok.test.", 65, nil))
+	f.Add(query(f, "app.localhost.", dnsmessage.TypeA, nil))
+	f.Add(query(f, "1.2.0.192.in-addr.arpa.", dnsmessage.TypePTR, nil))
+	f.Add(query(f, "ok.test.", dnsmessage.TypeA, func(m *dnsmessage.Message) { m.Response = true }))
+	f.Add(query(f, "a.test.", dnsmessage.TypeA, func(m *dnsmessage.Message) { m.Questions = append(m.Questions, m.Questions[0]) }))
+	f.Add(query(f, strings.Repeat(strings.Repeat("a", 63)+".", 3)+strings.Repeat("b", 61)+".", dnsmessage.TypeA, nil))
+	f.Add([]byte("\x00\x07\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\xc0\x0c\x00\x01\x00\x01")) // a name that points at itself
 	f.Add([]byte("GET / HTTP/1.1\r\n"))
 	f.Fuzz(func(t *testing.T, packed []byte) {
 		s := Server{Names: &Names{}, IPv6: true}
-		response, _, err := s.answer(packed)
+		response, q, err := s.answer(packed)
+		var asked dnsmessage.Message
+		readable := asked.Unpack(packed) == nil
 		if err != nil {
+			if readable && !asked.Response && len(asked.Questions) > 0 {
+				t.Fatalf("no answer to %+v: %v", asked, err)
+			}
+			if len(s.Names.byIdx) != 0 {
+				t.Fatal("what got no answer got an address")
+			}
 			return
 		}
 		var m dnsmessage.Message
 		if err := m.Unpack(response); err != nil {
 			t.Fatalf("the answer does not parse: %v", err)
 		}
-		if !m.Response || len(m.Answers) > 1 {
+		if !m.Response || len(m.Questions) != 1 || len(m.Answers) > 1 || len(m.Authorities)+len(m.Additionals) != 0 || len(response) > 512 {
 			t.Fatalf("answer %+v", m)
+		}
+		if readable && (m.ID != asked.ID || m.Questions[0] != asked.Questions[0]) {
+			t.Fatalf("asked %+v, answered %+v", asked, m)
+		}
+		if len(s.Names.byIdx) > 1 {
+			t.Fatalf("one question made the entries %q", s.Names.byIdx)
+		}
+		if addr := address(m.Answers); addr != "" && !netip.MustParseAddr(addr).IsLoopback() {
+			name, ok := s.Names.NameOf(netip.MustParseAddr(addr))
+			if host, err := hostname.Canonical(m.Questions[0].Name.String()); !ok || name != q.Name || err == nil && host != name {
+				t.Fatalf("%s, given to %q, stands for %q", addr, m.Questions[0].Name, name)
+			}
+		}
+	})
+}
+
+// FuzzNames: however many names are asked for, each keeps its own address for as
+// long as there are any, and the map does not grow beyond them.
+func FuzzNames(f *testing.F) {
+	f.Add(uint32(lastIndex-firstIndex), "ok.test", "evil.test")
+	f.Add(uint32(0), "ok.test", "ok.test")
+	f.Fuzz(func(t *testing.T, used uint32, first, second string) {
+		n := &Names{index: map[string]uint32{}, byIdx: make([]string, used%(lastIndex-firstIndex+2))}
+		given := map[string]netip.Addr{}
+		for _, name := range []string{first, second, first + "x", first, second} {
+			a4, ok := n.Addr4(name)
+			a6, ok6 := n.Addr6(name)
+			if ok != ok6 || len(n.byIdx) > lastIndex-firstIndex+1 || len(n.index) > 3 {
+				t.Fatalf("%q: %v and %v, %d names", name, a4, a6, len(n.byIdx))
+			}
+			if !ok {
+				continue
+			}
+			if before, known := given[name]; known && before != a4 {
+				t.Fatalf("%q was %v and is %v", name, before, a4)
+			}
+			given[name] = a4
+			for _, a := range []netip.Addr{a4, a6, netip.AddrFrom16(a4.As16())} {
+				if got, ok := n.NameOf(a); !ok || got != name || !Synthetic(a) {
+					t.Fatalf("%v was given to %q and stands for %q", a, name, got)
+				}
+			}
 		}
 	})
 }

@@ -1,6 +1,13 @@
 package icmp
 
-import "testing"
+import (
+	"net"
+	"testing"
+
+	"golang.org/x/net/icmp"
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+)
 
 func message4() []byte {
 	b := make([]byte, quoteOffset+header4+8)
@@ -48,11 +55,47 @@ func TestOtherMessagesAreNone(t *testing.T) {
 	}
 }
 
+// FuzzParse compares with the readers of golang.org/x/net.
 func FuzzParse(f *testing.F) {
 	f.Add(message4())
 	f.Add(message6())
+	long := message4()
+	long[quoteOffset] = 0x46
+	f.Add(append(long, 0, 0, 1, 187))
+	tcp := message4()
+	tcp[quoteOffset+9] = 6
+	f.Add(tcp)
+	f.Add(message4()[:quoteOffset+header4+3])
 	f.Fuzz(func(t *testing.T, b []byte) {
-		Parse4(b)
-		Parse6(b)
+		if got, ok := Parse4(b); ok {
+			m, err := icmp.ParseMessage(1, b)
+			if err != nil || m.Type != ipv4.ICMPTypeDestinationUnreachable || m.Code != code4 {
+				t.Fatalf("%x is %+v to x/net (%v)", b, m, err)
+			}
+			h, err := ipv4.ParseHeader(b[quoteOffset:])
+			if err != nil || h.Protocol != protocolUDP {
+				t.Fatalf("%x quotes %v to x/net (%v)", b, h, err)
+			}
+			same(t, b, got, h.Src, h.Dst, b[quoteOffset+h.Len:])
+		}
+		if got, ok := Parse6(b); ok {
+			m, err := icmp.ParseMessage(58, b)
+			if err != nil || m.Type != ipv6.ICMPTypeDestinationUnreachable || m.Code != code6 {
+				t.Fatalf("%x is %+v to x/net (%v)", b, m, err)
+			}
+			h, err := ipv6.ParseHeader(b[quoteOffset:])
+			if err != nil || h.NextHeader != protocolUDP {
+				t.Fatalf("%x quotes %v to x/net (%v)", b, h, err)
+			}
+			same(t, b, got, h.Src, h.Dst, b[quoteOffset+ipv6.HeaderLen:])
+		}
 	})
+}
+
+func same(t *testing.T, b []byte, got Refused, src, dst net.IP, udp []byte) {
+	t.Helper()
+	if !net.IP(got.Source.Addr().AsSlice()).Equal(src) || !net.IP(got.Destination.Addr().AsSlice()).Equal(dst) ||
+		got.Source.Port() != uint16(udp[0])<<8|uint16(udp[1]) || got.Destination.Port() != uint16(udp[2])<<8|uint16(udp[3]) {
+		t.Fatalf("%x: read %+v, x/net %v to %v", b, got, src, dst)
+	}
 }
