@@ -1,0 +1,63 @@
+package policytest
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+func quoteAll(values []string) string {
+	quoted := make([]string, len(values))
+	for i, v := range values {
+		quoted[i] = strconv.Quote(v)
+	}
+	return strings.Join(quoted, ", ")
+}
+
+func lowered(values []string) []string {
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = strings.ToLower(v)
+	}
+	return out
+}
+
+func regexps(patterns []string, translate func(string) string) []string {
+	out := make([]string, len(patterns))
+	for i, p := range patterns {
+		out[i] = translate(p)
+	}
+	return out
+}
+
+// pathRegexp translates a path pattern of which the literal parts are canonical.
+func pathRegexp(pattern string) string {
+	s := strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*\*`, "\x00")
+	// One character that is neither a slash nor an encoded one.
+	s = strings.ReplaceAll(s, `\*`, `(?:[^/%]|%(?:[013-9A-F][0-9A-F]|2[0-9A-E]))*`)
+	return `^` + strings.ReplaceAll(s, "\x00", `(?:[^%]|%[0-9A-F][0-9A-F])*`) + `$`
+}
+
+// looseRegexp translates a path pattern in a loosened form.
+func looseRegexp(pattern string) string {
+	s := strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*\*`, "\x00")
+	return `^` + strings.ReplaceAll(strings.ReplaceAll(s, `\*`, `[^/]*`), "\x00", `.*`) + `$`
+}
+
+// wordRegexp translates a pattern in which a star is any run of characters.
+func wordRegexp(pattern string) string {
+	return `(?s)^` + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, `.*`) + `$`
+}
+
+// loosened undoes what a path may be respelled by, as the prelude does.
+func loosened(patterns []string, rounds int) []string {
+	out := make([]string, len(patterns))
+	for i, s := range patterns {
+		for range rounds {
+			s = strings.NewReplacer("%2F", "/", "%40", "@", "%3B", ";", "%25", "%").Replace(s)
+		}
+		s = regexp.MustCompile(`;[^/]*`).ReplaceAllString(s, "")
+		out[i] = strings.TrimSuffix(regexp.MustCompile(`/+`).ReplaceAllString(s, "/"), "/")
+	}
+	return out
+}
