@@ -69,14 +69,13 @@ type client struct {
 // unavailable are the clients that cannot be had from the registries that tests
 // may use, or that need more than one of them to do anything.
 var unavailable = map[string]string{
-	"bazel":                     "needs rules that come from a code host",
-	"conda, rustup, gcloud, az": "come from servers of their own",
-	"docker, podman, buildx":    "act through a daemon outside and are to be refused",
-	"dotnet, nuget":             "is not in Debian",
-	"helm, gh":                  "are not in Debian; they use Go's net/http, which has a row",
-	"hex":                       "mix fetches hex itself from a server of its own",
-	"playwright":                "fetches browsers from a server of its own; chromium has a row",
-	"sbt":                       "is not in Debian, and fetches Scala before anything else; java has a row",
+	"az":                     "is 600 MB of Python; it uses requests, which has a row",
+	"conda, rustup":          "come from servers of their own",
+	"docker, podman, buildx": "act through a daemon outside and are to be refused",
+	"dotnet, nuget":          "is not in Debian",
+	"gh, helm":               "are not in Debian; they use Go's net/http, which has a row",
+	"hex":                    "mix fetches hex itself from a server of its own",
+	"sbt":                    "is not in Debian, and fetches Scala before anything else; java has a row",
 }
 
 // TestClients runs every client under enforce, as its user would run it: confined

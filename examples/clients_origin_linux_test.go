@@ -142,8 +142,13 @@ func (o *origin) routes(t *testing.T, dir string) http.Handler {
 	text("/file", "text/plain", "hello from the origin\n")
 	text("/page", "text/html", "<!doctype html><title>x</title><p id=p>no script<script>fetch('/file').then(r => r.text()).then(s => document.getElementById('p').textContent = 'fetched: ' + s)</script>")
 	text("/buckets/{$}", "application/xml", `<?xml version="1.0"?><ListAllMyBucketsResult><Buckets><Bucket><Name>demo-bucket</Name><CreationDate>2024-01-01T00:00:00.000Z</CreationDate></Bucket></Buckets><Owner><ID>x</ID></Owner></ListAllMyBucketsResult>`)
+	text("/storage/v1/b", "application/json", `{"kind":"storage#buckets","items":[{"kind":"storage#bucket","id":"demo-bucket","name":"demo-bucket"}]}`)
 	pythonRoutes(t, mux, dir, text)
 	npmRoutes(t, text)
+	text("/npm/@yarnpkg/cli-dist/4.0.0", "application/json", `{"version":"4.0.0","dist":{"tarball":"ORIGIN/npm/@yarnpkg/cli-dist/-/cli-dist-4.0.0.tgz"}}`)
+	mux.HandleFunc("/npm/@yarnpkg/cli-dist/-/", func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFile(w, r, filepath.Join(dir, "tools", "www", "yarn.tgz"))
+	})
 	goRoutes(t, text)
 	cargoRoutes(t, text)
 	text("/maven/test/demo/parent/1/parent-1.pom", "", `<project><modelVersion>4.0.0</modelVersion><groupId>test.demo</groupId><artifactId>parent</artifactId><version>1</version><packaging>pom</packaging></project>`)

@@ -123,6 +123,11 @@ var javascriptClients = []client{
 		run:   "node TOOLS/npm/node_modules/@yarnpkg/cli-dist/bin/yarn.js install --no-immutable && node -p \"require('demo')\"",
 		files: map[string]string{"package.json": `{"dependencies":{"demo":"1"}}`, "yarn.lock": "", ".yarnrc.yml": "npmRegistryServer: ORIGIN/npm\nnodeLinker: node-modules\nenableTelemetry: false\nhttpRetry: 0\n"},
 		want:  "demo", request: "GET /npm/demo/-/demo-1.0.0.tgz", asked: "node"},
+	{name: "corepack", source: "npm: corepack", program: "TOOLS/npm/node_modules/corepack/dist/corepack.js", required: true,
+		run:   "node TOOLS/npm/node_modules/corepack/dist/corepack.js yarn --version",
+		files: map[string]string{"package.json": `{"packageManager":"yarn@4.0.0"}`},
+		env:   []string{"COREPACK_NPM_REGISTRY=ORIGIN/npm", "COREPACK_INTEGRITY_KEYS=0"},
+		want:  "4[.]", request: "GET /npm/@yarnpkg/cli-dist/-/cli-dist-4.0.0.tgz", asked: "node"},
 	{name: "pnpm", source: "npm: pnpm", program: "TOOLS/npm/node_modules/pnpm/bin/pnpm.cjs", required: true,
 		run:   "node TOOLS/npm/node_modules/pnpm/bin/pnpm.cjs install --fetch-retries=0 && node -p \"require('demo')\"",
 		files: map[string]string{"package.json": `{"dependencies":{"demo":"1"}}`, ".npmrc": "registry=ORIGIN/npm/\n"},
@@ -188,6 +193,10 @@ configurations { demo }
 dependencies { demo 'test.demo:parent:1@pom' }
 task show { doLast { configurations.demo.each { println it.name } } }
 `}},
+	{name: "bazel", source: "Debian: bazel-bootstrap", program: "bazel", heavy: true,
+		run:   "bazel --output_user_root=HERE/bazel fetch @demo//file && cat HERE/bazel/*/external/demo/file/downloaded",
+		files: map[string]string{"BUILD": "", "WORKSPACE": "load('@bazel_tools//tools/build_defs/repo:http.bzl', 'http_file')\nhttp_file(name = 'demo', urls = ['ORIGIN/file'])\n"},
+		want:  hello, request: "GET /file", asked: "java"},
 	{name: "terraform", source: "its own server", program: "terraform", env: []string{"CHECKPOINT_DISABLE=1"}, run: "terraform init -no-color", want: "successfully initialized", request: "GET /module.zip", asked: "terraform",
 		files: map[string]string{"main.tf": "module \"demo\" { source = \"ORIGIN/module.zip\" }\n"}},
 	{name: "kubectl", source: "its own server", program: "kubectl", run: "kubectl --token x --server ORIGIN get --raw /file", want: hello, request: "GET /file", asked: "kubectl"},
@@ -227,6 +236,22 @@ var systemClients = []client{
 	{name: "chromium", source: "Debian: chromium", program: "chromium", heavy: true, chatty: true,
 		run:  "chromium --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update --disable-sync --disable-default-apps --virtual-time-budget=20000 --user-data-dir=HERE/profile --dump-dom ORIGIN/page",
 		want: "fetched: " + hello, request: "GET /page", asked: "chromium", tolerates: "it shows the page that says denied"},
+	{name: "playwright", source: "npm: playwright-core; Debian: chromium", program: "chromium", heavy: true, chatty: true, env: []string{"NODE_PATH=TOOLS/npm/node_modules"},
+		files: map[string]string{"page.js": `
+(async () => {
+  const browser = await require('playwright-core').chromium.launch({executablePath: '/usr/bin/chromium', chromiumSandbox: false})
+  const page = await browser.newPage()
+  const r = await page.goto('ORIGIN/page')
+  if (r.ok()) await page.waitForFunction("document.body.innerText.includes('fetched')", null, {timeout: 60000})
+  console.log(await page.innerText('body'))
+  await browser.close()
+  process.exit(r.ok() ? 0 : 1)
+})()
+`},
+		run: "node page.js", want: "fetched: " + hello, request: "GET /page", asked: "chromium"},
+	{name: "gcloud", source: "its own server", program: "gcloud", heavy: true, chatty: true,
+		env: []string{"CLOUDSDK_AUTH_DISABLE_CREDENTIALS=true", "CLOUDSDK_CORE_DISABLE_PROMPTS=true", "CLOUDSDK_CORE_PROJECT=demo-project", "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE=ORIGIN/storage/v1/"},
+		run: "gcloud storage buckets list", want: "demo-bucket", request: "GET /storage/v1/b", asked: "python3.*"},
 	{name: "a server inside", source: "Debian: python3, curl", program: "python3", required: true,
 		run: `python3 -u -m http.server --bind 127.0.0.1 0 >port 2>/dev/null & trap 'kill $!' EXIT
 until port=$(grep -o 'port [0-9]*' port | grep -o '[0-9]*'); do sleep 0.05; done

@@ -14,7 +14,7 @@ import (
 // The clients that come from registries. The majors are those that the oldest
 // node and python that .ci/run may find can run.
 var (
-	npmTools = []string{"@yarnpkg/cli-dist@4", "bun@1", "deno@2", "pnpm@10", "undici@6", "yarn@1"}
+	npmTools = []string{"@yarnpkg/cli-dist@4", "bun@1", "corepack@0", "deno@2", "playwright-core@1", "pnpm@10", "undici@6", "yarn@1"}
 	pipTools = []string{"aiohttp", "awscli", "conan", "grpcio", "httpx[http2]", "pipx", "poetry", "requests"}
 )
 
@@ -48,6 +48,7 @@ func installTools(t *testing.T, dir string) {
 		command(t, tools, filepath.Join(pip, "bin", "uv"), slices.Concat([]string{"pip", "install", "--quiet", "--python", python, "--target", filepath.Join(tools, "py")}, pipTools)...)
 	})
 	wg.Go(func() {
+		defer packYarn(t, tools)
 		command(t, tools, "npm", slices.Concat([]string{"install", "--prefix", filepath.Join(tools, "npm"), "--no-audit", "--no-fund", "--loglevel=error"}, npmTools)...)
 	})
 	wg.Go(func() { copyProgram(t, "/proc/self/exe", filepath.Join(tools, "get")) }) // see TestMain
@@ -72,6 +73,14 @@ func command(t *testing.T, dir, name string, args ...string) string {
 		t.Errorf("%s %q: %v\n%s", name, args, err, out)
 	}
 	return strings.TrimSpace(string(out))
+}
+
+// packYarn makes a package of the installed yarn again, for corepack to fetch.
+func packYarn(t *testing.T, tools string) {
+	yarn := filepath.Join(tools, "npm", "node_modules", "@yarnpkg")
+	if _, err := os.Stat(yarn); err == nil {
+		command(t, yarn, "tar", "-czf", filepath.Join(tools, "www", "yarn.tgz"), "--transform=s/^cli-dist/package/", "cli-dist")
+	}
 }
 
 // linkRust makes a toolchain that lies in root's home one for everybody.
