@@ -17,7 +17,7 @@ type admission struct {
 	mu    sync.Mutex
 	held  int
 	line  slot          // before the first and behind the last of the line
-	freed chan struct{} // holds a token when a place may have become free
+	freed chan struct{} // holds a token when a place may be had that was not there before
 }
 
 // slot is the place of one connection. A nil one belongs to a connection that
@@ -108,6 +108,7 @@ func (s *slot) quiet() {
 	defer s.of.mu.Unlock()
 	if s.next == nil && !s.gone {
 		s.enqueue()
+		s.of.wake() // one that waits may take this place
 	}
 }
 

@@ -170,7 +170,9 @@ func (p *Proxy) Serve(l net.Listener) error {
 			p.close()
 			return err
 		}
-		p.conns.evict() // its descriptor serves the next one
+		if !errors.Is(err, syscall.ECONNABORTED) {
+			p.conns.evict() // its descriptor serves the next one
+		}
 		time.Sleep(acceptPause)
 	}
 }
