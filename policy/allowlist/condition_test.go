@@ -137,7 +137,7 @@ func TestHeaders(t *testing.T) {
 			no  yes https://ok.test/ X-Mode=read X-Tenant=1 Connection=close,x-mode
 			yes yes https://ok.test/ X-Mode=read X-Tenant=1 Connection=keep-alive
 			no  no  https://ok.test/ X-Mode=read
-			no  no  tcp://ok.test:443`},
+			no  yes tcp://ok.test:443`},
 		{"{x_mode: read}", `
 			yes yes https://ok.test/ X-Mode=read
 			yes yes https://ok.test/ X_MODE=read`},
@@ -164,7 +164,7 @@ func TestConditionsUnseen(t *testing.T) {
 	for _, condition := range []string{"query: {a: b}", "headers: {A: b}"} {
 		p := mustParse(t, "allow: [{host: ok.test, tls: passthrough}]\ndeny: [{host: ok.test, "+condition+"}]")
 		d := decide(t, p, request(t, "CONNECT https://ok.test"))
-		if d.Passthrough || d.Action != policy.Deny || !d.Default {
+		if d.Passthrough || d.Action != policy.Deny || d.Rule != "policy.yaml:3" {
 			t.Errorf("%s: %+v", condition, d)
 		}
 	}

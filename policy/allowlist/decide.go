@@ -85,8 +85,12 @@ func (p *Policy) Decide(_ context.Context, r *policy.Request) (policy.Decision, 
 		if hit.first == nil || a != policy.Deny && q.overridden() != 0 {
 			continue
 		}
+		reason := hit.first.reason
+		if q.scheme == schemeTCP && a == policy.Deny {
+			reason = hit.first.unreadReason(schemeTCP)
+		}
 		return policy.Decision{
-			Action: a, Rule: hit.first.name, Reason: hit.first.reason, Networks: hit.networks,
+			Action: a, Rule: hit.first.name, Reason: reason, Networks: hit.networks,
 			Passthrough: q.scheme == schemeTCP && a != policy.Deny, // a rule for tcp is the word for it
 		}, nil
 	}
@@ -115,6 +119,14 @@ func (ix *index) buckets(host string) func(yield func(*bucket) bool) {
 
 // match adds the rules of g that match.
 func (g *group) match(q *question, hits *found) {
+	if q.scheme == schemeTCP && len(g.rules) > 0 && g.rules[0].action == policy.Deny {
+		for _, r := range g.rules {
+			if r.deniesRaw(q) {
+				hits.add(r)
+			}
+		}
+		return
+	}
 	for _, r := range g.any {
 		if r.matches(q) {
 			hits.add(r)

@@ -132,7 +132,17 @@ func TestDecide(t *testing.T) {
 			deny DELETE https://ok.test/
 			deny delete https://ok.test/
 			allow https://ok.test/
-			allow tcp://ok.test:22`},
+			deny tcp://ok.test:22`},
+		{"raw bytes in which what is denied could be", "allow: ['tcp://a.test:443', 'tcp://a.test:22', 'tcp://b.test:443', 'tcp://b.test:8443', 'tcp://b.test:22', 'tcp://c.test:80', 'tcp://c.test:81', 'tcp://d.test:22', 'tcp://*.d.test:22']\ndeny: [{host: a.test, methods: [PUT]}, {host: b.test, schemes: [https]}, {host: b.test, schemes: [ws], ports: [8443]}, 'http://c.test/x', {host: '*.d.test', query: {a: b}}]", `
+			deny tcp://a.test:443
+			deny tcp://a.test:22
+			deny tcp://b.test:443
+			deny tcp://b.test:8443
+			allow tcp://b.test:22
+			deny tcp://c.test:80
+			allow tcp://c.test:81
+			allow tcp://d.test:22
+			deny tcp://a.d.test:22`},
 		{"ports", "allow: [{host: ok.test, ports: [8443, 443]}]", `
 			allow https://ok.test/
 			allow https://ok.test:8443/

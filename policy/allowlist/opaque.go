@@ -3,12 +3,11 @@ package allowlist
 import "github.com/juliendoutre/proxaudit/policy"
 
 // decideOpaque answers whether a connection may pass without being decrypted.
-// Only rules with tls: passthrough can say so; the default never does. Where a
-// deny rule names what is inside the connection, which nobody would see, the
-// connection is not passed, so that deny beats allow here too.
+// Only rules with tls: passthrough can say so; the default never does. A deny
+// rule for anything that may be inside keeps it from passing, so that deny beats
+// allow here too, across files as well.
 func (p *Policy) decideOpaque(q *question) policy.Decision {
 	var hits [3]found
-	var unseen *rule
 	if q.scheme == schemeHTTPS {
 		for b := range p.index.buckets(q.Host) {
 			for a, g := range b {
@@ -16,11 +15,7 @@ func (p *Policy) decideOpaque(q *question) policy.Decision {
 					continue
 				}
 				for _, r := range g.opaque {
-					switch {
-					case !r.matchesPort(q) || !r.matchesProcess(q) || r.expired(q):
-					case policy.Action(a) == policy.Deny && !r.deniesOpaque():
-						unseen = earlier(unseen, r)
-					default:
+					if r.matchesPort(q) && r.matchesProcess(q) && !r.expired(q) {
 						hits[a].add(r)
 					}
 				}
@@ -28,31 +23,33 @@ func (p *Policy) decideOpaque(q *question) policy.Decision {
 		}
 	}
 	if hit := hits[policy.Deny].first; hit != nil {
-		return policy.Decision{Action: policy.Deny, Rule: hit.name, Reason: hit.reason}
+		return policy.Decision{Action: policy.Deny, Rule: hit.name, Reason: hit.unreadReason(schemeHTTPS)}
 	}
 	for _, a := range []policy.Action{policy.Allow, policy.Log} {
-		hit := hits[a]
-		if hit.first == nil {
-			continue
+		if hit := hits[a]; hit.first != nil {
+			return policy.Decision{Action: a, Rule: hit.first.name, Reason: hit.first.reason, Passthrough: true, Networks: hit.networks}
 		}
-		if unseen != nil {
-			return policy.Decision{Action: p.fallback, Default: true,
-				Reason: "not passed undecrypted, as " + hit.first.name + " wants: " + unseen.name + " denies requests that could not be seen"}
-		}
-		return policy.Decision{Action: a, Rule: hit.first.name, Reason: hit.first.reason, Passthrough: true, Networks: hit.networks}
 	}
 	return policy.Decision{Action: p.fallback, Default: true, Reason: noMatch}
 }
 
-// deniesOpaque reports whether a deny rule covers whatever is in an https
-// connection.
-func (r *rule) deniesOpaque() bool {
-	return r.methods == nil && r.paths == nil && r.query == nil && r.headers == nil && r.schemes&schemeHTTPS != 0
+// deniesRaw reports whether a deny rule keeps raw bytes from passing unread: one
+// for tcp, and one for what nobody would see in them. A rule that names other
+// schemes and no ports is about the ports that are theirs.
+func (r *rule) deniesRaw(q *question) bool {
+	if r.schemes&schemeTCP == 0 && r.ports == nil {
+		own := (r.schemes&(schemeHTTPS|schemeWSS) != 0 && q.Port == policy.DefaultPort("https")) ||
+			(r.schemes&(schemeHTTP|schemeWS) != 0 && q.Port == policy.DefaultPort("http"))
+		return own && r.matchesProcess(q)
+	}
+	return r.matchesPort(q) && r.matchesProcess(q)
 }
 
-func earlier(a, b *rule) *rule {
-	if a == nil || b.order < a.order {
-		return b
+// unreadReason is the reason of a deny rule for bytes that nobody has read: the
+// rule may be about part of what is in them.
+func (r *rule) unreadReason(s schemes) string {
+	if r.schemes&s != 0 && r.methods == nil && r.paths == nil && r.query == nil && r.headers == nil {
+		return r.reason
 	}
-	return a
+	return "not passed unread, for what the rule denies could not be seen: " + r.reason
 }

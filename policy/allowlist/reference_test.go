@@ -79,6 +79,18 @@ func (r plainRule) matches(q *policy.Request) bool {
 	if suffix, ok := strings.CutPrefix(r.host, "*"); ok && !strings.HasSuffix(q.Host, suffix) || !ok && q.Host != r.host {
 		return false
 	}
+	if deny && q.Scheme == "tcp" {
+		// Whatever the rule denies may be in the bytes.
+		has := func(scheme string) bool { return slices.Contains(r.schemes, scheme) }
+		switch {
+		case r.ports != nil:
+			return slices.Contains(r.ports, int(q.Port))
+		case r.schemes == nil || has("tcp"):
+			return true
+		default:
+			return q.Port == 443 && has("https") || q.Port == 80 && has("http")
+		}
+	}
 	schemes := r.schemes
 	if schemes == nil && !deny {
 		schemes = []string{"https"}
@@ -90,7 +102,7 @@ func (r plainRule) matches(q *policy.Request) bool {
 		return false
 	}
 	if q.Method == "CONNECT" || r.passthrough {
-		return q.Method == "CONNECT" && (r.passthrough || deny && r.methods == nil && r.paths == nil && q.Scheme == "https")
+		return q.Method == "CONNECT" && (r.passthrough || deny && q.Scheme == "https")
 	}
 	overridden := q.Header["X-Http-Method"] != nil
 	if overridden && !deny && q.Scheme != "tcp" {
@@ -104,7 +116,7 @@ func (r plainRule) matches(q *policy.Request) bool {
 	if methods != nil && q.Scheme != "tcp" && !(deny && overridden) && !slices.ContainsFunc(methods, fits) {
 		return false
 	}
-	if q.Scheme == "tcp" && (deny && r.methods != nil || r.paths != nil) {
+	if q.Scheme == "tcp" && r.paths != nil {
 		return false
 	}
 	return r.paths == nil || slices.ContainsFunc(r.paths, func(p string) bool {
@@ -115,13 +127,9 @@ func (r plainRule) matches(q *policy.Request) bool {
 }
 
 func reference(rules []plainRule, q *policy.Request) policy.Decision {
-	hidden := slices.ContainsFunc(rules, func(r plainRule) bool {
-		open := plainRule{list: "deny", host: r.host, ports: r.ports}
-		return r.list == "deny" && (r.schemes == nil || slices.Contains(r.schemes, "https")) && open.matches(q)
-	})
 	for _, list := range []string{"deny", "allow", "log"} {
 		for i, r := range rules {
-			if r.list != list || !r.matches(q) || q.Method == "CONNECT" && list != "deny" && hidden {
+			if r.list != list || !r.matches(q) {
 				continue
 			}
 			var d policy.Decision

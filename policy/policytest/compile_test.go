@@ -195,19 +195,28 @@ func compile(rules []rule, def string) string {
 	return b.String()
 }
 
-// opaque writes what the rule says about a connection that is not decrypted.
+// opaque writes what the rule says about bytes that are not read: a connection
+// that is not decrypted, and under deny raw TCP.
 func (r rule) opaque(b *strings.Builder, hit string) {
 	open := rule{list: r.list, host: r.host, ports: r.ports, processes: r.processes, passthrough: r.passthrough}
-	conditions := append([]string{`input.method == "CONNECT"`, `input.scheme == "https"`}, open.conditions()...)
 	head := r.list + "_hits contains " + hit
-	if r.list == "deny" {
-		if r.schemes != nil && !slices.Contains(r.schemes, "https") && !slices.Contains(r.schemes, "wss") {
-			return
+	has := func(scheme string) bool { return r.schemes == nil || slices.Contains(r.schemes, scheme) }
+	if r.list != "deny" || has("https") || has("wss") {
+		conditions := append([]string{`input.method == "CONNECT"`, `input.scheme == "https"`}, open.conditions()...)
+		fmt.Fprintf(b, "\n%s if {\n\t%s\n}\n", head, strings.Join(conditions, "\n\t"))
+	}
+	if r.list != "deny" {
+		return
+	}
+	if !has("tcp") && r.ports == nil {
+		if has("https") || has("wss") {
+			open.ports = append(open.ports, 443)
 		}
-		if r.methods != nil || r.paths != nil || r.query != nil || r.headers != nil || r.schemes != nil && !slices.Contains(r.schemes, "https") {
-			head = "unseen"
+		if has("http") {
+			open.ports = append(open.ports, 80)
 		}
 	}
+	conditions := append([]string{`input.method != "CONNECT"`, `input.scheme == "tcp"`}, open.conditions()...)
 	fmt.Fprintf(b, "\n%s if {\n\t%s\n}\n", head, strings.Join(conditions, "\n\t"))
 }
 
@@ -218,8 +227,6 @@ func decision(def string) string {
 		blind = `, "tls": "passthrough"`
 	}
 	return fmt.Sprintf(`
-unseen if false
-
 answer(action, hits) := object.union(
 	{"action": action, "rule": sprintf("policy.yaml:%%d", [min({h.line | some h in hits})]), "networks": {n | some h in hits; some n in h.networks}},
 	{"tls": "passthrough"},
@@ -244,10 +251,7 @@ opens if {
 	not overridden
 }
 
-opens if {
-	input.method == "CONNECT"
-	not unseen
-}
+opens if input.method == "CONNECT"
 
 decision := answer("deny", deny_hits) if {
 	count(deny_hits) > 0
