@@ -15,8 +15,16 @@ type document struct {
 	rules      []*rule
 }
 
-func documentKeys() []string {
-	return []string{"version", "default", "registries", "allow", "deny", "log"}
+// documentKeys are the keys of a policy, each with what an editor shows for it.
+func documentKeys() (names []string, docs map[string]string) {
+	return []string{"version", "default", "registries", "allow", "deny", "log"}, map[string]string{
+		"version":    "The version of this language.",
+		"default":    "What becomes of a request that no rule matches: deny, when absent; log and allow forward it.",
+		"registries": "Where packages may come from: for each ecosystem one base URL or several. A package is read from there or it is none. learn fills this in.",
+		"allow":      "Rules for what is forwarded. Absent keys are narrow: https, its own port, GET and HEAD.",
+		"deny":       "Rules for what is refused, whatever else allows it. Absent keys mean any; spelling a request differently does not help it.",
+		"log":        "Rules for what is forwarded and listed for review. Absent keys are narrow, as under allow.",
+	}
 }
 
 // document reads the whole file. What it returns counts only when there was no
@@ -28,7 +36,8 @@ func (p *parser) document() document {
 		return doc
 	}
 	versioned := false
-	ok := p.fields(root, "a policy", documentKeys(), func(key, value *yaml.Node) {
+	names, _ := documentKeys()
+	ok := p.fields(root, "a policy", names, func(key, value *yaml.Node) {
 		switch key.Value {
 		case "version":
 			versioned = true

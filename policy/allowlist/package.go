@@ -33,8 +33,6 @@ func (p *parser) packagePattern(n *yaml.Node, text string) *packagePattern {
 	switch {
 	case err != nil:
 		p.at(n, "bad package "+quoted(text)+": "+err.Error(), "write pkg:npm/lodash@4.17.21, pkg:npm/@scope/name or pkg:maven/org.example/*")
-	case purl.Subpath != "":
-		p.at(n, "a package rule has no subpath", "remove everything from the #")
 	case strings.Contains(purl.Namespace, star) || strings.Contains(purl.Qualifiers.String(), url.QueryEscape(star)):
 		p.at(n, "a star stands in a package's name or version only", "write a rule for each namespace")
 	case isEncodedRange(purl.Version):
@@ -119,6 +117,9 @@ func checkPackage(text string) *fault {
 	}
 	if i := strings.Index(text, "**"); i >= 0 {
 		return &fault{offset: i, message: "two stars in a package", hint: "one star stands for any run of characters"}
+	}
+	if i := strings.IndexByte(text, '#'); i >= 0 {
+		return &fault{i, "a package rule has no subpath", "remove everything from the #"}
 	}
 	if holdsMark(text) {
 		return &fault{message: "package holds a private-use character", hint: "write * in its place"}

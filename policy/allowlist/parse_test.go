@@ -11,9 +11,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestMistakes checks each mistake's place, words and mend, as they are printed.
-func TestMistakes(t *testing.T) {
-	for _, tt := range []struct{ name, doc, want string }{
+// mistake is a policy that is none, and what is printed about it.
+type mistake struct{ name, doc, want string }
+
+func mistakes() []mistake {
+	return []mistake{
 		{"empty", "", "policy.yaml:1:1: the policy is empty\n  hint: a policy that denies everything says so: version: 1"},
 		{"comment alone", "# nothing\n", "policy.yaml:1:1: the policy is empty\n  hint: a policy that denies everything says so: version: 1"},
 		{"null", "~", "policy.yaml:1:1: the policy is empty\n  hint: a policy that denies everything says so: version: 1"},
@@ -170,6 +172,7 @@ func TestMistakes(t *testing.T) {
 		{"range of an ecosystem without order", v("allow: ['pkg:conda/x@>=1']"), "policy.yaml:2:22: version \">=1\" is not a range of conda: how conda orders versions is not known here\n  hint: write comparators: >=4.17.21 <5; or one version, or a star: 4.*"},
 		{"package namespace with star", v("allow: ['pkg:npm/@*/x']"), "policy.yaml:2:9: a star stands in a package's name or version only\n  hint: write a rule for each namespace"},
 		{"package with two stars", v("allow: ['pkg:npm/**']"), "policy.yaml:2:18: two stars in a package\n  hint: one star stands for any run of characters"},
+		{"package with a subpath", v("allow: ['pkg:npm/x#lib']"), "policy.yaml:2:19: a package rule has no subpath\n  hint: remove everything from the #"},
 		{"package with host", v("allow: [{package: 'pkg:npm/x', host: ok.test}]"), "policy.yaml:2:32: host has no place in a rule for a package: the registry says where, and reading is all it allows\n  hint: remove it, or write a rule for the host"},
 		{"package that is none", v("allow: [{package: lodash}]"), "policy.yaml:2:19: package \"lodash\" is not a package URL\n  hint: write pkg:npm/lodash, or what ecosystem it is of"},
 		{"registry of unknown ecosystem", v("registries: {pip: https://pypi.example.org/}"), "policy.yaml:2:14: unknown ecosystem \"pip\"\n  hint: write pypi"},
@@ -198,7 +201,12 @@ func TestMistakes(t *testing.T) {
 		{"bidirectional override", v("# \u202e"), "policy.yaml:2:3: invisible character U+202E\n  hint: remove it"},
 		{"too large", v(strings.Repeat("#", maxSize)), "policy.yaml: the policy is larger than 10 MB\n  hint: split it into several files"},
 		{"too deep for YAML", strings.Repeat("[", 1<<20), "policy.yaml:1:1: not YAML: exceeded max depth of 10000\n  hint: check indentation, quotes and brackets"},
-	} {
+	}
+}
+
+// TestMistakes checks each mistake's place, words and mend, as they are printed.
+func TestMistakes(t *testing.T) {
+	for _, tt := range mistakes() {
 		t.Run(tt.name, func(t *testing.T) {
 			p, err := Parse("policy.yaml", []byte(tt.doc))
 			if p != nil || err == nil {
@@ -249,8 +257,9 @@ func TestMistakesAreBounded(t *testing.T) {
 	}
 }
 
-func TestLegal(t *testing.T) {
-	for name, doc := range map[string]string{
+// legal are policies that look unusual and are fine.
+func legal() map[string]string {
+	return map[string]string{
 		"version alone":        "version: 1",
 		"empty lists":          v("allow: []\ndeny: []\nlog: []\nregistries: {}"),
 		"document markers":     "---\nversion: 1\n...\n",
@@ -263,8 +272,15 @@ func TestLegal(t *testing.T) {
 		"whole namespace":      v("allow: ['pkg:maven/org.example/*@1.2.3', 'pkg:npm/@scope/*', 'pkg:npm/%40scope/x']"),
 		"package, long":        v("allow: [{package: 'pkg:deb/debian/curl@7.88.1-10+deb12u5?arch=amd64', reason: base image, networks: [10.0.0.0/8]}]"),
 		"several registries":   v("registries: {npm: [https://npm.example.org, 'http://[2001:db8::1]:4873/npm/'], pypi: https://pypi.example.org/simple}"),
-		"deny with everything": v("deny: [{host: ok.test, methods: [PUT], paths: [/x], ports: [1], schemes: [tcp, ws], reason: no}]"),
-	} {
+		"deny with everything": v("deny: [{host: ok.test, methods: [PUT], paths: [/x], ports: [1], schemes: [tcp, ws], query: {'*': [a*, '']}, headers: {X-A: b}, processes: [curl], expires: 2027-01-31, reason: no}]"),
+		"query and headers":    v("allow: [{host: ok.test, query: {'a?': '100%25', '*': [a b, '']}, headers: {accept: '*/*', 'X_y?': [a, b]}}, {host: b.test, query: {}}]"),
+		"version ranges":       v("allow:\n  - pkg:npm/lodash@>=4.17.21 <5\n  - pkg:maven/org.example/lib@[1.0,2.0)\n  - pkg:pypi/x@~=2.1,!=2.3\n  - {package: 'pkg:deb/debian/curl@>=7.88?arch=amd64', expires: '2027-01-31'}"),
+		"a method of one line": v("allow: ['GET,M-SEARCH https://*.ok.test:8443/a b/**', 'https://ok.test', 'wss://[2001:db8::1]/x', 'tcp://ok.test:22']\ndeny: ['tcp://ok.test', 'DELETE http://ok.test']"),
+	}
+}
+
+func TestLegal(t *testing.T) {
+	for name, doc := range legal() {
 		if _, err := Parse("policy.yaml", []byte(doc)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
