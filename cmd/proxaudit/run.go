@@ -62,6 +62,7 @@ func wrap(verb string, args []string, con console) (int, error) {
 			return 0, err
 		}
 	}
+	boundHeap()
 	s := &session{options: *o, mode: modeOf(verb), console: con}
 	defer s.close()
 	if err := s.prepare(); err != nil {
