@@ -24,6 +24,11 @@ type escape struct {
 	// control is true when the same attempt outside a jail reaches a server. It
 	// is run there too: a case that cannot succeed proves nothing.
 	control bool
+	// later is true when the servers outside are opened after the jail was made,
+	// so that none is hidden.
+	later bool
+	// open opens the servers; nil is newOutside.
+	open func(*testing.T) *outside
 	// root and user are false where a case is for the other.
 	root, user bool
 }
@@ -36,10 +41,14 @@ var escapes = []escape{
 	{name: "udp to the host's address", want: []string{"ECONNREFUSED"}, refused: true, control: true, root: true, user: true},
 	{name: "abstract unix socket", want: []string{"ECONNREFUSED"}, control: true, root: true, user: true},
 	{name: "unix socket", want: []string{"ECONNREFUSED"}, control: true, root: true, user: true},
-	{name: "unix datagram socket", want: []string{"ECONNREFUSED"}, control: true, root: true, user: true},
+	{name: "unix datagram socket", want: []string{"ESOCKTNOSUPPORT"}, control: true, root: true, user: true},
 	{name: "unix socket by another spelling", want: []string{"ECONNREFUSED"}, control: true, root: true, user: true},
 	{name: "unix socket, renamed", want: []string{"EBUSY"}, root: true, user: true},
 	{name: "unix socket, hard link", want: []string{"EXDEV", "EPERM"}, root: true, user: true},
+	{name: "unix raw socket", want: []string{"ESOCKTNOSUPPORT"}, root: true, user: true},
+	{name: "signal the supervisor", want: []string{"EINVAL", "ENOPROTOOPT"}, root: true, user: true},
+	{name: "take a file of the supervisor", want: []string{"EPERM", "ENOPROTOOPT"}, root: true, user: true},
+	{name: "join the supervisor's network", want: []string{"EPERM", "ENOPROTOOPT"}, root: true, user: true},
 	{name: "multipath tcp", want: []string{"done", "ENOPROTOOPT", "EPROTONOSUPPORT"}, root: true, user: true},
 	{name: "sctp", want: []string{"EPROTONOSUPPORT", "ECONNREFUSED", "ESOCKTNOSUPPORT"}, root: true, user: true},
 	{name: "udp-lite", want: []string{"done", "EPROTONOSUPPORT"}, root: true, user: true},
@@ -84,6 +93,40 @@ var escapes = []escape{
 	{name: "the magic key", want: []string{"EROFS", "ENOENT"}, root: true},
 }
 
+// later are attempts at sockets that are opened during the run.
+var later = []escape{
+	{name: "unix socket", want: []string{"ECONNREFUSED"}},
+	{name: "unix socket", want: []string{"ECONNREFUSED"}, open: elsewhere},
+	{name: "unix packet socket", want: []string{"ECONNREFUSED"}},
+	{name: "unix datagram socket", want: []string{"ESOCKTNOSUPPORT"}},
+	{name: "unix datagram socket of a pair", want: []string{"done"}},
+	{name: "unix socket by another spelling", want: []string{"ECONNREFUSED"}},
+	{name: "unix socket by a relative path", want: []string{"ECONNREFUSED"}},
+	{name: "unix socket by a symbolic link", want: []string{"ECONNREFUSED"}},
+	{name: "unix socket by /proc/self/cwd", want: []string{"ECONNREFUSED"}},
+	{name: "unix socket by an open directory", want: []string{"ECONNREFUSED"}},
+	{name: "unix socket by an open file", want: []string{"ECONNREFUSED"}},
+	{name: "unix socket, renamed", want: []string{"ECONNREFUSED"}},
+	{name: "unix socket, hard link", want: []string{"ECONNREFUSED"}},
+	{name: "unix socket over ours", want: []string{"ECONNREFUSED"}},
+	{name: "swap the address", want: []string{"done"}},
+	{name: "swap the file", want: []string{"done"}},
+	{name: "swap the link", want: []string{"done"}},
+}
+
+// TestEscapeLater tries what TestEscape tries, at services that start during the
+// run.
+func TestEscapeLater(t *testing.T) {
+	for _, e := range later {
+		e.later, e.control = true, true
+		name := e.name
+		if e.open != nil {
+			name += ", of another network"
+		}
+		t.Run(name, e.test)
+	}
+}
+
 func TestEscape(t *testing.T) {
 	// What this program has open without knowing must not reach the command.
 	leak, err := os.Open("/etc/passwd")
@@ -106,7 +149,10 @@ func TestEscape(t *testing.T) {
 }
 
 func (e escape) test(t *testing.T) {
-	out := newOutside(t)
+	if e.open == nil {
+		e.open = newOutside
+	}
+	out := e.open(t)
 	if hostAddress() == "" && (e.captured || strings.Contains(e.name, "host's address")) {
 		t.Log("NOT CHECKED against a real address: this host has none but the loopback")
 		out.env = append(out.env, "OUT_HOST=192.0.2.77")
@@ -123,6 +169,9 @@ func (e escape) test(t *testing.T) {
 	}
 	j := newJail(t, NetnsOptions{})
 	j.proxy(answer)
+	if e.later {
+		out = e.open(t)
+	}
 	c := inside(e.name, out.env...)
 	said, code := j.output(t, c)
 	if code > 128 {

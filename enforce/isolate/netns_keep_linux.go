@@ -84,6 +84,8 @@ func (k *keeper) handle(m message, files []*os.File) error {
 		k.signal(m.Signal, m.Group)
 	case m.Dial != 0:
 		go k.dial(m.Dial)
+	case m.Pair:
+		return k.pair()
 	}
 	return nil
 }
@@ -198,6 +200,17 @@ func (k *keeper) dial(port uint16) {
 	}
 	defer f.Close()
 	_ = k.tell(reply, f)
+}
+
+// pair makes two sockets of the jail's network; see Supervisor.
+func (k *keeper) pair() error {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return k.tell(message{Pair: true, Text: err.Error()})
+	}
+	files := []*os.File{os.NewFile(uintptr(fds[0]), "pair"), os.NewFile(uintptr(fds[1]), "pair")}
+	defer closeFiles(files)
+	return k.tell(message{Pair: true}, files...)
 }
 
 func dialLoopback(port uint16) (*os.File, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/juliendoutre/proxaudit/enforce/isolate/fakedns"
 	"github.com/juliendoutre/proxaudit/enforce/isolate/icmp"
 	"github.com/juliendoutre/proxaudit/enforce/isolate/sockowner"
+	"github.com/juliendoutre/proxaudit/enforce/isolate/supervisor"
 	"github.com/juliendoutre/proxaudit/policy"
 )
 
@@ -25,15 +26,19 @@ const makeTimeout = 20 * time.Second
 // file tree without the sockets of host services, and no privileges.
 //
 // It promises that no process started by the command opens an IP connection or
-// sends a DNS query except through the listener.
+// sends a DNS query except through the listener, or connects to a unix socket
+// that is not the jail's own or one that was allowed, whoever binds it, where and
+// when.
 //
 // It does not promise anything about helpers outside that the command reaches
-// by other means: files that it leaves for others to run; sockets that were
-// allowed; and unix sockets that a service of the same user binds while the
-// command runs, anywhere but in the runtime directories, which are hidden as a
-// whole. Others are hidden when the jail is made. Run by root, files that root
-// owns and that a program of the host reads later are among the first kind,
-// though not /proc/sys, /sys, devices or cron's tables.
+// by other means: sockets that were allowed, and files and named pipes that it
+// leaves for others to read. Run by root, files that root owns and that a program
+// of the host reads later are among those, though not /proc/sys, /sys, devices or
+// cron's tables.
+//
+// It takes from the command: unix datagram sockets; and a server in the jail sees
+// no process behind a connection (SO_PEERCRED has PID 0, the user and group are
+// right).
 type Netns struct {
 	first    *firstProcess
 	ctl      *control.Conn
@@ -44,8 +49,11 @@ type Netns struct {
 	dns      *fakedns.Server
 	icmp     *icmp.Watcher
 	owners   *sockowner.Finder
+	watch    *supervisor.Supervisor
 	as       user
-	dialer   *dialer
+	dials    *requests
+	pairs    *requests
+	ended    chan struct{} // closed when the run is over
 	warnings []string
 }
 
@@ -79,7 +87,9 @@ func newNetns(ctx context.Context, o NetnsOptions, kinds ...capture.Kind) (*Netn
 		ctl.Close()
 		return nil, refused("make the namespaces", err)
 	}
-	n := &Netns{first: first, ctl: ctl, as: as, names: &fakedns.Names{}, dialer: newDialer()}
+	ended := make(chan struct{})
+	n := &Netns{first: first, ctl: ctl, as: as, names: &fakedns.Names{}, ended: ended,
+		dials: newRequests(ctl, ended), pairs: newRequests(ctl, ended)}
 	// Whoever waits for the jail's first process gets an end of file when that
 	// is killed.
 	stop := context.AfterFunc(ctx, first.kill)
@@ -125,7 +135,11 @@ func (n *Netns) make(o NetnsOptions, s setup) error {
 	if err := n.serve(o, h); err != nil {
 		return err
 	}
-	return n.selfTest()
+	probe, err := n.supervise(s.Plan)
+	if err != nil {
+		return err
+	}
+	return n.selfTest(probe)
 }
 
 // serve takes over the sockets of the jail.
@@ -204,6 +218,9 @@ func (n *Netns) Attribute(client, server net.Addr) *policy.Process {
 func (n *Netns) Close() error {
 	n.first.kill()
 	n.first.wait()
+	if n.watch != nil {
+		n.watch.Close()
+	}
 	n.ctl.Close()
 	if n.listener != nil {
 		n.listener.Close()

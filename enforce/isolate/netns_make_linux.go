@@ -80,7 +80,10 @@ func makeJail(ctl *control.Conn) error {
 		return errors.Join(err, sendErr)
 	}
 	closeFiles(files)
-	return drop(ctl, s)
+	if err := drop(ctl, s); err != nil {
+		return errors.Join(err, ctl.Send(message{Failed: toStep(err)}))
+	}
+	return keepJail(ctl)
 }
 
 // build makes the network and the file tree.
@@ -116,23 +119,31 @@ func build(s setup) (message, []*os.File, error) {
 	}, append(set.Files(), diag, proc), nil
 }
 
-// drop gives everything up and goes on as keepJail: in this image where the Go
-// runtime knows all threads, else by executing the program again.
+// drop gives everything up: in this image where the Go runtime knows all
+// threads, else by executing the program again, which goes on as keepJail.
 func drop(ctl *control.Conn, s setup) error {
 	keep := privilege.Set(0)
 	if s.Plan.Root {
 		keep = privilege.Root
 	}
 	if err := privilege.Drop(keep); err != nil {
-		return err
+		return step("drop privileges", err)
 	}
 	if !privilege.DropElsewhere(keep) {
 		return again(ctl)
 	}
-	if err := seccomp.Install(); err != nil {
-		return err
+	return filter(ctl, seccomp.Install)
+}
+
+// filter installs the filter and hands out the file where the calls arrive that
+// it does not decide.
+func filter(ctl *control.Conn, install func() (*os.File, error)) error {
+	calls, err := install()
+	if err != nil {
+		return step("filter system calls", err)
 	}
-	return keepJail(ctl)
+	defer calls.Close()
+	return ctl.Send(message{Supervised: true}, calls)
 }
 
 // again executes this program from this thread. Every thread of the new image
@@ -149,7 +160,7 @@ func again(ctl *control.Conn) error {
 	if err := inherit(int(f.Fd()), controlFD); err != nil {
 		return fmt.Errorf("pass the control socket on: %w", err)
 	}
-	if err := seccomp.InstallHere(); err != nil {
+	if err := filter(ctl, seccomp.InstallHere); err != nil {
 		return err
 	}
 	err = syscall.Exec("/proc/self/exe", []string{"proxaudit", initArg, "keep"}, nil)

@@ -20,19 +20,23 @@ type setup struct {
 // the fields of its kind.
 type message struct {
 	// Made: what was set up, with its files.
-	Kind     capture.Kind   `json:",omitempty"`
-	Port     uint16         `json:",omitempty"`
-	Counts   [4]int         // of TCP, DNSTCP, DNSUDP and ICMP
-	IPv6     bool           `json:",omitempty"`
-	Warnings []string       `json:",omitempty"`
-	Failed   *stepError     `json:",omitempty"`
-	Test     *selfTest      `json:",omitempty"`
-	Keep     privilege.Set  `json:",omitempty"`
-	Start    bool           `json:",omitempty"` // with a blob of command and three files
-	Signal   syscall.Signal `json:",omitempty"`
-	Group    bool           `json:",omitempty"` // Signal goes to the whole group
+	Kind     capture.Kind `json:",omitempty"`
+	Port     uint16       `json:",omitempty"`
+	Counts   [4]int       // of TCP, DNSTCP, DNSUDP and ICMP
+	IPv6     bool         `json:",omitempty"`
+	Warnings []string     `json:",omitempty"`
+	Failed   *stepError   `json:",omitempty"`
+	// Supervised: the privileges are gone; with the file where calls arrive.
+	Supervised bool           `json:",omitempty"`
+	Test       *selfTest      `json:",omitempty"`
+	Keep       privilege.Set  `json:",omitempty"`
+	Start      bool           `json:",omitempty"` // with a blob of command and three files
+	Signal     syscall.Signal `json:",omitempty"`
+	Group      bool           `json:",omitempty"` // Signal goes to the whole group
 	// Dial asks for a connection to a port inside; the answer has it as a file.
 	Dial uint16 `json:",omitempty"`
+	// Pair asks for two connected sockets; the answer has them as files.
+	Pair bool `json:",omitempty"`
 
 	// State: what became of the command.
 	Code    int            `json:",omitempty"` // of a command that did not start

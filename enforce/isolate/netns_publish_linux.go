@@ -5,59 +5,18 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"sync"
 )
-
-// dialer hands connections to the jail's own servers out, one request at a time.
-type dialer struct {
-	mu      sync.Mutex
-	replies chan dialed
-	ended   chan struct{} // closed when the run is over
-}
-
-type dialed struct {
-	file *os.File
-	err  error
-}
-
-func newDialer() *dialer {
-	return &dialer{replies: make(chan dialed), ended: make(chan struct{})}
-}
-
-// deliver passes on what the jail answered to a Dial.
-func (d *dialer) deliver(m message, files []*os.File) {
-	r := dialed{err: errors.New(m.Text)}
-	if len(files) == 1 {
-		r = dialed{file: files[0]}
-	} else {
-		closeFiles(files)
-	}
-	select {
-	case d.replies <- r:
-	case <-d.ended:
-		closeFiles(files)
-	}
-}
 
 // DialInside connects to a server that the command runs on the loopback of the
 // jail. It works while Run does.
 func (n *Netns) DialInside(port uint16) (net.Conn, error) {
-	n.dialer.mu.Lock()
-	defer n.dialer.mu.Unlock()
-	if err := n.ctl.Send(message{Dial: port}); err != nil {
-		return nil, err
+	files, err := n.dials.ask(message{Dial: port}, 1)
+	if err != nil {
+		return nil, fmt.Errorf("reach port %d in the jail: %w", port, err)
 	}
-	select {
-	case r := <-n.dialer.replies:
-		if r.file == nil {
-			return nil, fmt.Errorf("reach port %d in the jail: %w", port, r.err)
-		}
-		defer r.file.Close()
-		return net.FileConn(r.file)
-	case <-n.dialer.ended:
-		return nil, errGone
-	}
+	defer closeFiles(files)
+	return net.FileConn(files[0])
 }
 
 // Publish makes a port of the jail's loopback reachable through l, until l is

@@ -118,15 +118,19 @@ func (r *run) wait(ctx context.Context) (int, error) {
 // listen reads what the jail says until it falls silent.
 func (r *run) listen(news chan<- message) {
 	defer close(news)
-	defer close(r.n.dialer.ended)
+	defer close(r.n.ended)
 	for {
 		var m message
 		files, err := r.n.ctl.Receive(&m)
 		if err != nil {
 			return
 		}
-		if m.Dial != 0 {
-			r.n.dialer.deliver(m, files)
+		switch {
+		case m.Dial != 0:
+			r.n.dials.deliver(m, files)
+			continue
+		case m.Pair:
+			r.n.pairs.deliver(m, files)
 			continue
 		}
 		news <- m

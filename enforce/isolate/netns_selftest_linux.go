@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/juliendoutre/proxaudit/enforce/isolate/privilege"
+	"github.com/juliendoutre/proxaudit/enforce/isolate/supervisor"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,6 +28,8 @@ const testAddress = "192.0.2.1:443"
 type selfTest struct {
 	// Loopback and Abstract are listeners outside, which must not be reached.
 	Loopback, Abstract string
+	// Probe is a path that the supervisor knows; see supervisor.Probed.
+	Probe string
 	// NetNS is the host's network namespace.
 	NetNS string
 	// Keep are the capabilities that may be left.
@@ -37,7 +40,7 @@ type selfTest struct {
 
 // selfTest has the jail try to get out, and fails when it can, or when what it
 // sends does not come to the listener.
-func (n *Netns) selfTest() error {
+func (n *Netns) selfTest(probe string) error {
 	loopback, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return refused("test the jail", err)
@@ -55,7 +58,7 @@ func (n *Netns) selfTest() error {
 		return refused("test the jail", err)
 	}
 	test := &selfTest{
-		Loopback: loopback.Addr().String(), Abstract: abstract.Addr().String(),
+		Loopback: loopback.Addr().String(), Abstract: abstract.Addr().String(), Probe: probe,
 		NetNS: namespace, Keep: n.as.keep, Nonce: nonce,
 	}
 	arrived := make(chan error, 1)
@@ -106,7 +109,7 @@ func (t *selfTest) run() error {
 	if err := privilege.Check(t.Keep); err != nil {
 		return fmt.Errorf("a privilege is left: %w", err)
 	}
-	for _, part := range []func() error{t.network, t.reach, t.sendOut} {
+	for _, part := range []func() error{t.network, t.supervised, t.reach, t.sendOut} {
 		if err := part(); err != nil {
 			return err
 		}
@@ -127,6 +130,19 @@ func (t *selfTest) network() error {
 		if l.Flags&net.FlagLoopback == 0 {
 			return fmt.Errorf("there is a network interface %s", l.Name)
 		}
+	}
+	return nil
+}
+
+// supervised checks that no path is connected to without being asked for.
+func (t *selfTest) supervised() error {
+	c, err := net.DialTimeout("unix", t.Probe, testTimeout)
+	if err == nil {
+		c.Close()
+		return errors.New("connections are not supervised")
+	}
+	if !errors.Is(err, supervisor.Probed) {
+		return fmt.Errorf("connections are not supervised: %w", err)
 	}
 	return nil
 }

@@ -1,14 +1,17 @@
 package isolate
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,6 +39,7 @@ func newOutside(t *testing.T) *outside {
 	o.listen(t, "TCP4", "tcp4", "0.0.0.0:0")
 	o.listen(t, "TCP6", "tcp6", "[::]:0")
 	o.listen(t, "UNIX", "unix", filepath.Join(dir, "stream"))
+	o.listen(t, "PACKET", "unixpacket", filepath.Join(dir, "packet"))
 	o.listen(t, "ABSTRACT", "unix", fmt.Sprintf("@proxaudit-outside-%d", time.Now().UnixNano()))
 	o.packets(t, "UDP4", "udp4", "0.0.0.0:0")
 	o.packets(t, "UNIXGRAM", "unixgram", filepath.Join(dir, "dgram"))
@@ -65,6 +69,47 @@ func (o *outside) listen(t *testing.T, name, network, addr string) {
 			}()
 		}
 	}()
+}
+
+// elsewhere is a unix socket of another network namespace, in place of the one
+// that newOutside opened.
+func elsewhere(t *testing.T) *outside {
+	t.Helper()
+	o := &outside{any: make(chan struct{}, 1000)}
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	o.env = []string{"OUT_UNIX=" + filepath.Join(dir, "stream"), "OUT_DIR=" + dir}
+	server := exec.Command("/proc/self/exe", attemptArg, "serve elsewhere")
+	server.Env = append(os.Environ(), o.env...)
+	id := func(n int) []syscall.SysProcIDMap {
+		return []syscall.SysProcIDMap{{ContainerID: n, HostID: n, Size: 1}}
+	}
+	server.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET, UidMappings: id(os.Getuid()), GidMappings: id(os.Getgid()),
+	}
+	said, err := server.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = server.Process.Kill()
+		_ = server.Wait()
+	})
+	lines := bufio.NewScanner(said)
+	if !lines.Scan() || lines.Text() != "up" {
+		t.Fatalf("the server elsewhere said %q", lines.Text())
+	}
+	go func() {
+		for lines.Scan() {
+			o.saw("elsewhere " + lines.Text())
+		}
+	}()
+	return o
 }
 
 func (o *outside) packets(t *testing.T, name, network, addr string) {

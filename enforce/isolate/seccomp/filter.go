@@ -4,6 +4,7 @@ package seccomp
 
 import (
 	"fmt"
+	"os"
 	"unsafe"
 
 	"golang.org/x/net/bpf"
@@ -21,35 +22,39 @@ const (
 )
 
 // Install puts the filter on every thread of the process and on what they will
-// fork or exec. All must have no_new_privs set.
-func Install() error { return install(unix.SECCOMP_FILTER_FLAG_TSYNC) }
+// fork or exec. All must have no_new_privs set. The file is where the calls
+// arrive that are not decided here (seccomp_unotify(2)); when its last copy is
+// closed, they fail with ENOSYS.
+func Install() (*os.File, error) {
+	// Without TSYNC_ESRCH, the result could be a file or a thread.
+	return install(unix.SECCOMP_FILTER_FLAG_TSYNC | unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH)
+}
 
 // InstallHere puts the filter on the calling thread alone.
-func InstallHere() error { return install(0) }
+func InstallHere() (*os.File, error) { return install(0) }
 
-func install(flags uintptr) error {
+// install does not ask for WAIT_KILLABLE_RECV: a connection that takes long can
+// be interrupted by a signal, as alarm(2) is used for, only without.
+func install(flags uintptr) (*os.File, error) {
 	raw, err := bpf.Assemble(program())
 	if err != nil {
-		return fmt.Errorf("assemble the system call filter: %w", err)
+		return nil, fmt.Errorf("assemble the system call filter: %w", err)
 	}
 	filter := make([]unix.SockFilter, len(raw))
 	for i, r := range raw {
 		filter[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
 	}
 	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	// With TSYNC, the result is the number of a thread that could not follow.
-	thread, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&prog)))
+	fd, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
+		flags|unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, uintptr(unsafe.Pointer(&prog)))
 	if errno != 0 {
-		return fmt.Errorf("install the system call filter: %w", errno)
+		return nil, fmt.Errorf("install the system call filter: %w", errno)
 	}
-	if thread != 0 {
-		return fmt.Errorf("install the system call filter: thread %d has another one", thread)
-	}
-	return nil
+	return os.NewFile(fd, "seccomp"), nil
 }
 
-// program refuses what reaches around the network namespace or out of the jail
-// and allows the rest.
+// program refuses what reaches around the network namespace or out of the jail,
+// leaves to the supervisor what only it can see, and allows the rest.
 func program() []bpf.Instruction {
 	p := []bpf.Instruction{
 		load(offsetArch),
@@ -64,8 +69,13 @@ func program() []bpf.Instruction {
 	for _, nr := range forbidden {
 		p = append(p, bpf.JumpIf{Cond: bpf.JumpEqual, Val: nr, SkipFalse: 1}, fail(unix.EPERM))
 	}
-	p = append(p, on(unix.SYS_SOCKET, socketRules())...)
-	p = append(p, on(unix.SYS_SOCKETPAIR, socketRules())...)
+	for _, nr := range supervised {
+		p = append(p, bpf.JumpIf{Cond: bpf.JumpEqual, Val: nr, SkipFalse: 1}, ask)
+	}
+	// What the kernel itself says of a type that it does not have: programs go on
+	// with a stream, or without their log.
+	p = append(p, on(unix.SYS_SOCKET, socketRules(fail(unix.ESOCKTNOSUPPORT)))...)
+	p = append(p, on(unix.SYS_SOCKETPAIR, socketRules(ask))...)
 	p = append(p, on(unix.SYS_IOCTL, ioctlRules())...)
 	return append(p, allow)
 }
@@ -73,6 +83,7 @@ func program() []bpf.Instruction {
 var (
 	allow = bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW}
 	kill  = bpf.RetConstant{Val: unix.SECCOMP_RET_KILL_PROCESS}
+	ask   = bpf.RetConstant{Val: unix.SECCOMP_RET_USER_NOTIF}
 )
 
 func fail(e unix.Errno) bpf.Instruction {
@@ -97,6 +108,11 @@ var unknown = []uint32{
 	unix.SYS_KEYCTL, unix.SYS_ADD_KEY, unix.SYS_REQUEST_KEY,
 }
 
+// supervised are calls that depend on an address, which a filter cannot read:
+// the path of a unix socket leads out of a network namespace (unix(7)). listen
+// tells the supervisor which sockets are the jail's own.
+var supervised = []uint32{unix.SYS_CONNECT, unix.SYS_LISTEN}
+
 // forbidden are calls that need no namespaced capability everywhere, or reach
 // what the whole machine shares.
 var forbidden = []uint32{
@@ -108,19 +124,30 @@ var forbidden = []uint32{
 // socketRules allow the address families that a network namespace confines.
 // AF_VSOCK reaches the hypervisor, AF_ALG and the rest only widen what can be
 // attacked; an unlisted family is one that nobody has looked at.
-func socketRules() []bpf.Instruction {
+//
+// A unix datagram socket can name another receiver with every message, and
+// sendmsg(2) names it in memory, so datagram is the verdict on those. A stream
+// refuses a name, and SOCK_SEQPACKET ignores it (net/unix/af_unix.c). SOCK_RAW
+// is another word for SOCK_DGRAM there.
+func socketRules(datagram bpf.Instruction) []bpf.Instruction {
+	const typeMask = 0xf // SOCK_TYPE_MASK of linux/net.h: the rest are flags
 	return []bpf.Instruction{
 		arg(0),
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.AF_UNIX, SkipTrue: 8},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.AF_INET, SkipTrue: 7},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.AF_INET6, SkipTrue: 6},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.AF_INET, SkipTrue: 12},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.AF_INET6, SkipTrue: 11},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.AF_NETLINK, SkipTrue: 1},
 		fail(unix.EAFNOSUPPORT),
 		arg(2),
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.NETLINK_ROUTE, SkipTrue: 2},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.NETLINK_SOCK_DIAG, SkipTrue: 1},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.NETLINK_ROUTE, SkipTrue: 7},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.NETLINK_SOCK_DIAG, SkipTrue: 6},
 		// What programs take for "no audit in this kernel" and go on.
 		fail(unix.EPROTONOSUPPORT),
+		arg(1),
+		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: typeMask},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.SOCK_STREAM, SkipTrue: 2},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.SOCK_SEQPACKET, SkipTrue: 1},
+		datagram,
 		allow,
 	}
 }

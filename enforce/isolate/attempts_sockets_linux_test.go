@@ -1,0 +1,284 @@
+package isolate
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// swaps is how often a race is tried.
+const swaps = 3000
+
+func relative() error {
+	if err := os.Chdir(os.Getenv("OUT_DIR")); err != nil {
+		return err
+	}
+	return talk("unix", "stream")
+}
+
+func workingDirectory() error {
+	if err := os.Chdir(os.Getenv("OUT_DIR")); err != nil {
+		return err
+	}
+	return talk("unix", "/proc/self/cwd/stream")
+}
+
+func symbolicLink() error {
+	path := filepath.Join(os.Getenv("OUT_DIR"), "symbolic")
+	if err := os.Symlink(os.Getenv("OUT_UNIX"), path); err != nil {
+		return err
+	}
+	return talk("unix", path)
+}
+
+func openDirectory() error {
+	fd, err := unix.Open(os.Getenv("OUT_DIR"), unix.O_PATH, 0)
+	if err != nil {
+		return err
+	}
+	return talk("unix", fmt.Sprintf("/proc/self/fd/%d/stream", fd))
+}
+
+func openSocketFile() error {
+	fd, err := unix.Open(os.Getenv("OUT_UNIX"), unix.O_PATH, 0)
+	if err != nil {
+		return err
+	}
+	return talk("unix", fmt.Sprintf("/proc/self/fd/%d", fd))
+}
+
+// ourServer listens at a path of OUT_DIR.
+func ourServer(name string) (string, error) {
+	path := filepath.Join(os.Getenv("OUT_DIR"), name)
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return "", err
+	}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.Close()
+		}
+	}()
+	return path, nil
+}
+
+// overOurs puts the outside socket where one of ours is.
+func overOurs() error {
+	path, err := ourServer("ours")
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(os.Getenv("OUT_UNIX"), path); err != nil {
+		return err
+	}
+	return talk("unix", path)
+}
+
+func unixAddress(path string) (*unix.RawSockaddrUnix, uintptr) {
+	a := &unix.RawSockaddrUnix{Family: unix.AF_UNIX}
+	for i := range len(path) {
+		a.Path[i] = int8(path[i])
+	}
+	return a, uintptr(2 + len(path) + 1)
+}
+
+func connectRaw(fd int, a *unix.RawSockaddrUnix, size uintptr) error {
+	return call(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(a)), size)
+}
+
+// try connects new sockets to a.
+func try(a *unix.RawSockaddrUnix, size uintptr) error {
+	for range swaps {
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+		if err != nil {
+			return err
+		}
+		_ = connectRaw(fd, a, size)
+		unix.Close(fd)
+	}
+	return nil
+}
+
+// swapAddress changes the address from one of our servers to one outside and
+// back, while it is connected to.
+func swapAddress() error {
+	ours, err := ourServer("xtream")
+	if err != nil {
+		return err
+	}
+	a, size := unixAddress(ours)
+	// The four bytes that begin a multiple of four and hold the x.
+	at := (2 + len(ours) - len("xtream")) &^ 3
+	word := (*uint32)(unsafe.Add(unsafe.Pointer(a), at))
+	inside := *word
+	b, _ := unixAddress(os.Getenv("OUT_UNIX"))
+	outside := *(*uint32)(unsafe.Add(unsafe.Pointer(b), at))
+	var done atomic.Bool
+	go func() {
+		for !done.Load() {
+			atomic.StoreUint32(word, outside)
+			atomic.StoreUint32(word, inside)
+		}
+	}()
+	defer done.Store(true)
+	return try(a, size)
+}
+
+// swapFile has one number mean a socket of a network and a unix socket in turn.
+func swapFile() error {
+	tcp, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return err
+	}
+	local, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return err
+	}
+	const number = 700
+	var done atomic.Bool
+	ready := make(chan error, 1)
+	go func() {
+		for !done.Load() {
+			err := errors.Join(unix.Dup3(local, number, 0), unix.Dup3(tcp, number, 0))
+			select {
+			case ready <- err:
+			default:
+			}
+		}
+	}()
+	defer done.Store(true)
+	if err := <-ready; err != nil {
+		return err
+	}
+	a, size := unixAddress(os.Getenv("OUT_UNIX"))
+	for range swaps {
+		_ = connectRaw(number, a, size)
+	}
+	return nil
+}
+
+// swapLink has a symbolic link lead to one of our servers and out in turn.
+func swapLink() error {
+	ours, err := ourServer("ours")
+	if err != nil {
+		return err
+	}
+	link := filepath.Join(os.Getenv("OUT_DIR"), "link")
+	var done atomic.Bool
+	ready := make(chan error, 1)
+	go func() {
+		for !done.Load() {
+			for _, target := range []string{ours, os.Getenv("OUT_UNIX")} {
+				_ = os.Remove(link + ".new")
+				err := errors.Join(os.Symlink(target, link+".new"), os.Rename(link+".new", link))
+				select {
+				case ready <- err:
+				default:
+				}
+			}
+		}
+	}()
+	defer done.Store(true)
+	if err := <-ready; err != nil {
+		return err
+	}
+	a, size := unixAddress(link)
+	return try(a, size)
+}
+
+// datagramPair has two sockets, and sends from one of them to a third.
+func datagramPair() error {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	to := &unix.SockaddrUnix{Name: os.Getenv("OUT_UNIXGRAM")}
+	return errors.Join(unix.Sendto(fds[0], []byte("hello"), 0, to), unix.Sendmsg(fds[0], []byte("hello"), nil, to, 0))
+}
+
+// peer connects to a server of ours, and returns the process behind the
+// connection, as the kernel gives it to the server.
+func peer() (int, error) {
+	l, err := net.Listen("unix", "@proxaudit-peer")
+	if err != nil {
+		return -1, err
+	}
+	c, err := net.Dial("unix", "@proxaudit-peer")
+	if err != nil {
+		return -1, err
+	}
+	defer c.Close()
+	s, err := l.Accept()
+	if err != nil {
+		return -1, err
+	}
+	f, err := s.(*net.UnixConn).File()
+	if err != nil {
+		return -1, err
+	}
+	const peerPidfd = 77 // SO_PEERPIDFD of asm-generic/socket.h, since Linux 6.5
+	return unix.GetsockoptInt(int(f.Fd()), unix.SOL_SOCKET, peerPidfd)
+}
+
+func signalPeer() error {
+	pidfd, err := peer()
+	if err != nil {
+		return err
+	}
+	return unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0)
+}
+
+func takeFileOfPeer() error {
+	pidfd, err := peer()
+	if err != nil {
+		return err
+	}
+	_, err = unix.PidfdGetfd(pidfd, 0, 0)
+	return err
+}
+
+func joinPeer() error {
+	pidfd, err := peer()
+	if err != nil {
+		return err
+	}
+	return unix.Setns(pidfd, unix.CLONE_NEWNET)
+}
+
+// serveElsewhere is a server of another network namespace.
+func serveElsewhere() error {
+	l, err := net.Listen("unix", os.Getenv("OUT_UNIX"))
+	if err != nil {
+		return err
+	}
+	fmt.Println("up")
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		fmt.Println("connection")
+		_, _ = io.WriteString(c, "outside\n")
+		c.Close()
+	}
+}
+
+// ended is an errno that a test waits for, or none.
+func ended(err error, want syscall.Errno) error {
+	if errors.Is(err, want) {
+		return nil
+	}
+	return fmt.Errorf("ended with %w, not %w", err, want)
+}
