@@ -36,7 +36,7 @@ func (p *Proxy) arrive(c net.Conn, s *slot) {
 		p.Gate.Settle(ev, policy.Decision{Rule: ruleIdentity, Reason: why})
 		return
 	}
-	cc.target = target{host, local.Port()}
+	cc.target = newTarget(host, local.Port())
 	if !p.passUndecrypted(ctx, cc, false) {
 		p.look(ctx, cc)
 	}

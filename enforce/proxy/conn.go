@@ -3,9 +3,10 @@ package proxy
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"errors"
 	"net"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/juliendoutre/proxaudit/enforce"
@@ -16,6 +17,24 @@ import (
 type target struct {
 	host string // canonical
 	port uint16
+	// The two ways to spell it as an authority, without the port and with it.
+	bare, full string
+}
+
+func newTarget(host string, port uint16) target {
+	bare := host
+	if strings.Contains(host, ":") {
+		bare = "[" + host + "]"
+	}
+	return target{host, port, bare, bare + ":" + strconv.Itoa(int(port))}
+}
+
+// authority is the target in a URL of the scheme.
+func (t target) authority(scheme string) string {
+	if t.port == policy.DefaultPort(scheme) {
+		return t.bare
+	}
+	return t.full
 }
 
 // clientConn is a client's connection with what is known of it. Inside a tunnel
@@ -31,6 +50,7 @@ type clientConn struct {
 	// serverName is what the client's handshake asked for, "" for nothing.
 	serverName string
 	guard      *guard // around this connection; nil for HTTP/2
+	out        outbox
 	attribute
 }
 
@@ -62,6 +82,9 @@ func (c *clientConn) Close() error {
 	return err
 }
 
+// Write implements net.Conn; see joinedConn.
+func (c *clientConn) Write(b []byte) (int, error) { return c.out.write(c.Conn, b) }
+
 // CloseWrite half-closes the connection where that is possible.
 func (c *clientConn) CloseWrite() error {
 	if h, ok := c.Conn.(interface{ CloseWrite() error }); ok {
@@ -92,7 +115,7 @@ func (p *Proxy) connContext(ctx context.Context, c net.Conn) context.Context {
 // clientConnOf returns the clientConn that c is, decrypted or not, nil for none.
 func clientConnOf(c net.Conn) *clientConn {
 	c = unguarded(c)
-	if t, ok := c.(*tls.Conn); ok {
+	if t, ok := c.(interface{ NetConn() net.Conn }); ok {
 		c = t.NetConn()
 	}
 	cc, _ := c.(*clientConn)

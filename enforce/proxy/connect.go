@@ -36,7 +36,7 @@ func (p *Proxy) hijack(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
 		p.refuseConnect(client, r, fmt.Errorf("CONNECT %q: %w", r.RequestURI, err))
 		return
 	}
-	cc := &clientConn{Conn: client, target: target{host, port}}
+	cc := &clientConn{Conn: client, target: newTarget(host, port)}
 	outer := connOf(r.Context())
 	p.who(outer)
 	cc.once.Do(func() { cc.process, cc.shown = outer.process, outer.shown })
@@ -155,7 +155,7 @@ func (p *Proxy) decrypt(ctx context.Context, cc *clientConn) {
 		if state.NegotiatedProtocol == "h2" {
 			p.tunnels.push(conn)
 		} else {
-			p.tunnels.push(p.guard(conn, cc))
+			p.tunnels.push(p.guard(&joinedConn{conn, cc}, cc))
 		}
 		return
 	}

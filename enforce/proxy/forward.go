@@ -21,7 +21,7 @@ func (p *Proxy) forward(r *http.Request, x *exchange) (*http.Response, error) {
 		return p.failed(r, x, err), nil
 	}
 	x.turn = true
-	resp, outside, err := p.upstream.roundTrip(r, x.verdict.Networks)
+	resp, outside, err := p.upstream.roundTrip(r, x.verdict.Networks, x)
 	x.informer.end()
 	if outside {
 		x.address = "" // it is the outer proxy's, and says nothing of the host

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/http/httptrace"
 	"strings"
 	"time"
 
@@ -36,17 +35,9 @@ func (x *exchange) webSocket() bool {
 
 type exchangeKey struct{}
 
-// context carries x through goproxy. Informational responses are passed on, and
-// where someone will read it, the address that is dialled is noted: learn writes
-// it into rules, a kept event shows it.
-func (p *Proxy) context(ctx context.Context, x *exchange) context.Context {
-	ctx = context.WithValue(ctx, exchangeKey{}, x)
-	trace := &httptrace.ClientTrace{Got1xxResponse: x.got}
-	if p.Evidence || p.Gate.Mode != enforce.Enforce {
-		trace.GotConn = func(i httptrace.GotConnInfo) { x.address = i.Conn.RemoteAddr().String() }
-	}
-	return httptrace.WithClientTrace(ctx, trace)
-}
+// connected notes the address dialled: learn writes it into rules, a kept event
+// shows it.
+func (x *exchange) connected(address string) { x.address = address }
 
 // serveFront serves what arrives at the listener: CONNECT and requests with an
 // absolute URL. Anything else was meant for another server.
@@ -106,7 +97,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t target) {
 	rw := &responseWriter{ResponseWriter: w, last: r.ProtoMajor == 1 && mentionsWebSocket(strings.Join(r.Header["Upgrade"], ","))}
 	x.begin(rw, r)
 	stripRequest(r.Header, x.webSocket()) // before the policy looks: what is judged is what is forwarded
-	r = r.WithContext(p.context(r.Context(), x))
+	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	r.Close = false // that the client's connection ends here says nothing of the server's
 	defer func() {
 		if x.turn {
@@ -150,6 +141,7 @@ func (p *Proxy) onRequest(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Request
 	if x.verdict.Blocked || status == http.StatusBadRequest {
 		return r, denial(r, status, p.denialText(x))
 	}
+	r.RequestURI = "" // this is a client's request now
 	ctx.RoundTripper = goproxy.RoundTripperFunc(func(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response, error) {
 		return p.forward(r, x)
 	})

@@ -81,7 +81,9 @@ func (p *Proxy) nameHost(q *policy.Request, r *http.Request, t target, scheme st
 	if r.URL.User != nil {
 		return refused(ruleIdentity, http.StatusBadRequest, "user information in the URL (RFC 9110 section 4.2.4)")
 	}
-	if r.Host != "" || t.host == "" {
+	if t.host != "" && (r.Host == t.full || r.Host == t.authority(scheme)) {
+		// As nearly every request spells it: q has it from t.
+	} else if r.Host != "" || t.host == "" {
 		host, port, err := hostname.ParseAuthority(r.Host)
 		if err != nil {
 			q.Host = ""
@@ -101,7 +103,7 @@ func (p *Proxy) nameHost(q *policy.Request, r *http.Request, t target, scheme st
 	if q.Host != t.host || q.Port != t.port {
 		return refused(ruleIdentity, http.StatusForbidden, "the tunnel leads to %s port %d, the request names %s port %d", t.host, t.port, q.Host, q.Port)
 	}
-	if sni := connOf(r.Context()).serverName; sni != "" {
+	if sni := connOf(r.Context()).serverName; sni != "" && sni != q.Host {
 		if name, err := hostname.Canonical(sni); err != nil || name != q.Host {
 			return refused(ruleIdentity, http.StatusForbidden, "the TLS server name is %q, the request names %s", sni, q.Host)
 		}
@@ -112,11 +114,10 @@ func (p *Proxy) nameHost(q *policy.Request, r *http.Request, t target, scheme st
 // authority is what is dialled: what was decided about; while auditing, where
 // the tunnel was asked to lead even when the request names something else.
 func authority(q *policy.Request, t target) string {
-	dial := *q
 	if t.host != "" {
-		dial.Host, dial.Port = t.host, t.port
+		return t.authority(q.Scheme)
 	}
-	return dial.Authority()
+	return q.Authority()
 }
 
 // keepHost leaves the Host field as the client spelled it where that spells

@@ -115,11 +115,13 @@ func New(c Config) *Proxy {
 		MinVersion:     tls.VersionTLS12,
 		NextProtos:     []string{"h2", "http/1.1"},
 		GetCertificate: p.certificate,
+		// Small records at the start serve browsers that render half a page.
+		DynamicRecordSizingDisabled: true,
 	}
 	p.engine = goproxy.NewProxyHttpServer()
 	p.engine.Tr = nil // ctx.RoundTripper is always ours: a way around it must not exist
 	p.engine.ConnectDial = refuseDial
-	p.engine.KeepAcceptEncoding = true
+	p.engine.KeepAcceptEncoding, p.engine.KeepHeader = true, true // stripRequest says what goes
 	p.engine.Logger = zap.NewStdLog(c.Log)
 	p.engine.OnRequest().HandleConnectFunc(p.onConnect)
 	p.engine.OnRequest().DoFunc(p.onRequest)

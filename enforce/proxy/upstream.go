@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -33,7 +34,22 @@ type upstream struct {
 	open     connSet
 
 	mu    sync.Mutex
-	pools map[poolKey]*http.Transport
+	pools map[poolKey]*pool
+}
+
+// pool holds the connections that may be shared. Reads over HTTP/1.1 go through
+// direct, unless an outer proxy stands between; http.Transport does the rest.
+type pool struct {
+	*http.Transport
+	direct *originPool // nil: none
+}
+
+// CloseIdleConnections closes those of both.
+func (p *pool) CloseIdleConnections() {
+	p.Transport.CloseIdleConnections()
+	if p.direct != nil {
+		p.direct.closeIdle()
+	}
 }
 
 // poolKey tells apart what must not share connections, or TLS sessions, which
@@ -63,7 +79,7 @@ func newUpstream(c Config) *upstream {
 		outer:    c.OuterProxy,
 		certs:    c.ClientCertificates,
 		limits:   c.Limits,
-		pools:    map[poolKey]*http.Transport{},
+		pools:    map[poolKey]*pool{},
 		roots: sync.OnceValue(func() *x509.CertPool {
 			if c.Roots == nil {
 				return nil
@@ -79,7 +95,7 @@ func newUpstream(c Config) *upstream {
 // public ones. outside says that an outer proxy stood between. The server is
 // spoken to in the version of HTTP that the client chose, as it would be without
 // a proxy: for HTTP/1.1 that is also the fastest.
-func (u *upstream) roundTrip(r *http.Request, networks []netip.Prefix) (resp *http.Response, outside bool, err error) {
+func (u *upstream) roundTrip(r *http.Request, networks []netip.Prefix, w originWatcher) (resp *http.Response, outside bool, err error) {
 	if err := u.checkTarget(r.URL.Hostname(), portOf(r.URL), networks); err != nil {
 		return nil, false, err
 	}
@@ -87,7 +103,15 @@ func (u *upstream) roundTrip(r *http.Request, networks []netip.Prefix) (resp *ht
 	if err != nil {
 		return nil, true, err
 	}
-	resp, err = u.pool(r.URL, networks, via, r.ProtoMajor == 2).RoundTrip(r)
+	p := u.pool(r.URL, networks, via, r.ProtoMajor == 2)
+	if p.direct != nil && p.direct.takes(r) {
+		resp, err = p.direct.roundTrip(r, w)
+		return resp, false, err
+	}
+	resp, err = p.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+		GotConn:        func(i httptrace.GotConnInfo) { w.connected(i.Conn.RemoteAddr().String()) },
+		Got1xxResponse: w.got,
+	})))
 	if err == nil && via != nil && resp.StatusCode == http.StatusProxyAuthRequired {
 		_ = resp.Body.Close() // meant for us: the client knows nothing of that proxy
 		return nil, true, &outerError{proxy: proxyAddress(via), status: resp.Status, code: resp.StatusCode}
@@ -107,8 +131,8 @@ func (u *upstream) via(target *url.URL) (*url.URL, error) {
 	return proxy, nil
 }
 
-// pool returns the transport for requests to target.
-func (u *upstream) pool(target *url.URL, networks []netip.Prefix, via *url.URL, http2 bool) *http.Transport {
+// pool returns the connections for requests to target.
+func (u *upstream) pool(target *url.URL, networks []netip.Prefix, via *url.URL, http2 bool) *pool {
 	key := poolKey{secure: target.Scheme == "https", http2: http2}
 	for _, n := range networks {
 		key.networks += n.String() + " "
@@ -123,12 +147,18 @@ func (u *upstream) pool(target *url.URL, networks []netip.Prefix, via *url.URL, 
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	t, ok := u.pools[key]
+	p, ok := u.pools[key]
 	if !ok {
-		t = u.transport(key, networks, via)
-		u.pools[key] = t
+		p = &pool{Transport: u.transport(key, networks, via)}
+		if via == nil && !http2 {
+			p.direct = &originPool{dial: p.DialContext, limits: u.limits}
+			if key.secure {
+				p.direct.tls = p.TLSClientConfig
+			}
+		}
+		u.pools[key] = p
 	}
-	return t
+	return p
 }
 
 func (u *upstream) transport(key poolKey, networks []netip.Prefix, via *url.URL) *http.Transport {
@@ -243,8 +273,8 @@ func (u *upstream) dialTunnel(ctx context.Context, q *policy.Request, networks [
 func (u *upstream) close() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for _, t := range u.pools {
-		t.CloseIdleConnections() // and the dials that no request waits for
+	for _, p := range u.pools {
+		p.CloseIdleConnections() // and the dials that no request waits for
 	}
 	u.open.cut() // an HTTP/2 connection is not idle until its last stream is cleaned up
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // copyBuffers holds idle buffers for response bodies.
-var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
+var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
 
 // responseWriter copies bodies through pooled buffers, and flushes after each
 // piece when the length is unknown: events and long polls must not wait.
