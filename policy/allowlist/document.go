@@ -97,6 +97,9 @@ func (p *parser) rules(n *yaml.Node, a policy.Action) []*rule {
 	}
 	out := make([]*rule, 0, len(n.Content))
 	for _, item := range n.Content {
+		if p.full() {
+			break
+		}
 		r := newRule(p.base, item.Line, a)
 		var ok bool
 		switch item.Kind {

@@ -31,6 +31,9 @@ func (p *parser) longRule(n *yaml.Node, r *rule) bool {
 func collect[T any](p *parser, n *yaml.Node, key string, read func(*parser, *yaml.Node) (T, bool)) []T {
 	var out []T
 	for _, item := range p.items(n, key) {
+		if p.full() {
+			break
+		}
 		if v, ok := read(p, item); ok {
 			out = append(out, v)
 		}

@@ -64,6 +64,9 @@ func (p *parser) add(m Mistake) {
 	}
 }
 
+// full reports whether nothing that is still found would be kept.
+func (p *parser) full() bool { return len(p.mistakes) > maxMistakes }
+
 func (p *parser) sorted() Mistakes {
 	slices.SortStableFunc(p.mistakes, func(a, b Mistake) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))

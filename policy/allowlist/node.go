@@ -16,7 +16,7 @@ func (p *parser) fields(n *yaml.Node, what string, known []string, set func(key,
 		return false
 	}
 	seen := make(map[string]int)
-	for i := 0; i+1 < len(n.Content); i += 2 {
+	for i := 0; i+1 < len(n.Content) && !p.full(); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if !isText(key) {
 			p.at(key, "a key must be text, not "+kind(key), "put it in quotes")
@@ -64,10 +64,17 @@ func (p *parser) text(n *yaml.Node, what string) (string, bool) {
 	return "", false
 }
 
+// maxProse bounds a text for people, in bytes: it is printed with each denial.
+const maxProse = 1000
+
 // prose returns a text for people, on one line.
 func (p *parser) prose(n *yaml.Node, what string) string {
 	s, ok := p.text(n, what)
 	if !ok {
+		return ""
+	}
+	if len(s) > maxProse {
+		p.at(n, what+" is too long", "1000 bytes are the most; put the rest into a comment")
 		return ""
 	}
 	s = strings.Join(strings.Fields(s), " ")

@@ -132,6 +132,7 @@ func mistakes() []mistake {
 		{"expires null", v("allow: [{host: ok.test, expires: }]"), "policy.yaml:2:34: expires must be a date, not nothing\n  hint: write a date such as 2027-01-31: the last day, in UTC, on which the rule holds"},
 		{"misspelled expires", v("allow: [{host: ok.test, expire: 2027-01-31}]"), "policy.yaml:2:25: unknown key \"expire\" in a rule\n  hint: did you mean expires?"},
 
+		{"reason too long", v("allow: [{host: ok.test, reason: " + strings.Repeat("a", 1001) + "}]"), "policy.yaml:2:33: reason is too long\n  hint: 1000 bytes are the most; put the rest into a comment"},
 		{"path without slash", v("allow: [{host: ok.test, paths: [tools]}]"), "policy.yaml:2:33: path \"tools\" does not begin with a slash\n  hint: write /tools"},
 		{"path with dots", v("allow: [{host: ok.test, paths: [/a/../b]}]"), "policy.yaml:2:33: path \"/a/../b\": ambiguous path: dot segment\n  hint: write the path as a server would see it"},
 		{"path with encoded dots", v("allow: [{host: ok.test, paths: ['/a/%2e%2E%2f*']}]"), "policy.yaml:2:33: path \"/a/%2e%2E%2f*\": ambiguous path: dot segment\n  hint: write the path as a server would see it"},
@@ -200,7 +201,8 @@ func mistakes() []mistake {
 		{"lone carriage return", v("# x\rallow: []"), "policy.yaml:2:4: invisible character U+000D\n  hint: remove it"},
 		{"bidirectional override", v("# \u202e"), "policy.yaml:2:3: invisible character U+202E\n  hint: remove it"},
 		{"too large", v(strings.Repeat("#", maxSize)), "policy.yaml: the policy is larger than 10 MB\n  hint: split it into several files"},
-		{"too deep for YAML", strings.Repeat("[", 1<<20), "policy.yaml:1:1: not YAML: exceeded max depth of 10000\n  hint: check indentation, quotes and brackets"},
+		{"too many parts", v("allow: [" + strings.Repeat("x,", maxParts) + "]"), "policy.yaml: the policy has too many parts\n  hint: half a million lines, commas and brackets are the most; split it into several files"},
+		{"too deep for YAML", strings.Repeat("[", 1<<18), "policy.yaml:1:1: not YAML: exceeded max depth of 10000\n  hint: check indentation, quotes and brackets"},
 	}
 }
 

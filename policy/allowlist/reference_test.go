@@ -302,6 +302,14 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("version: 1\nallow: ['GET https://ok.test/**', {host: ok.test}]"))
 	f.Add([]byte("version: 1\nregistries: {npm: https://npm.example.org}\nallow: ['pkg:npm/@a/*@1.*']"))
 	f.Add([]byte("a: &a [*a]\n---\n\t'"))
+	for _, doc := range legal() {
+		f.Add([]byte(doc))
+	}
+	for _, tt := range mistakes() {
+		if len(tt.doc) < 1000 {
+			f.Add([]byte(tt.doc))
+		}
+	}
 	f.Add(manyRules(20))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := Parse("policy.yaml", data)

@@ -75,7 +75,7 @@ func (p *parser) readable() bool {
 		p.add(Mistake{Message: fmt.Sprintf("the policy is larger than %d MB", maxSize>>20), Hint: "split it into several files"})
 		return false
 	}
-	data := p.data
+	data, parts := p.data, 0
 	for i := 0; i < len(data); {
 		r, n := rune(data[i]), 1
 		if r >= utf8.RuneSelf {
@@ -83,6 +83,9 @@ func (p *parser) readable() bool {
 		}
 		switch {
 		case r >= ' ' && r < 0x7f, r == '\n', r == '\t':
+			if isSeparator(data, i) {
+				parts++
+			}
 		case r == '\r' && i+1 < len(data) && data[i+1] == '\n':
 		case r == utf8.RuneError && n == 1:
 			return p.unreadable(i, "not UTF-8", "save the file as UTF-8")
@@ -92,7 +95,27 @@ func (p *parser) readable() bool {
 		}
 		i += n
 	}
+	if parts > maxParts {
+		p.add(Mistake{Message: "the policy has too many parts", Hint: "half a million lines, commas and brackets are the most; split it into several files"})
+		return false
+	}
 	return true
+}
+
+// maxParts bounds what the YAML reader builds, which takes some 400 bytes for
+// each: a file of commas would else take gigabytes.
+const maxParts = 500_000
+
+// isSeparator reports whether the byte at i may begin a value.
+func isSeparator(data []byte, i int) bool {
+	switch data[i] {
+	case '\n', ',', '[', '{':
+		return true
+	case ' ', '\t':
+		return i > 0 && (data[i-1] == '-' || data[i-1] == '?' || data[i-1] == ':')
+	default:
+		return false
+	}
 }
 
 func (p *parser) unreadable(offset int, message, hint string) bool {
@@ -131,6 +154,9 @@ func (p *parser) plain(n *yaml.Node, depth int) bool {
 	}
 	ok := true
 	for _, c := range n.Content {
+		if p.full() {
+			return false
+		}
 		ok = p.plain(c, depth+1) && ok
 	}
 	return ok
