@@ -58,7 +58,7 @@ type Verdict struct {
 // policy denies; so does, while enforcing, a record that cannot be written.
 func (g *Gate) Check(ctx context.Context, r *policy.Request, ev *Event) Verdict {
 	d := g.Ask(ctx, r)
-	if d.Action == policy.Deny {
+	if d.Action == policy.Deny && !d.Final {
 		ev.Allow = RedactURL(r.Line())
 	}
 	return g.Settle(ev, d)
@@ -78,7 +78,7 @@ func (g *Gate) Ask(ctx context.Context, r *policy.Request) (d policy.Decision) {
 	}
 	d, err := g.Policy.Decide(ctx, r)
 	if err != nil {
-		return policy.Decision{Reason: "the policy failed: " + err.Error()}
+		return policy.Decision{Reason: "the policy failed: " + err.Error(), Policy: d.Policy, Final: true}
 	}
 	return d
 }

@@ -20,6 +20,9 @@ const (
 	StageResponse Stage = "response"
 	StageTCP      Stage = "tcp"
 	StageUDP      Stage = "udp"
+	// StagePolicy is no request: a policy that changed while the proxy ran was
+	// read, or could not be.
+	StagePolicy Stage = "policy"
 )
 
 // Event is one JSON line: one decision, or what came of one. The JSON names are
@@ -51,6 +54,9 @@ type Event struct {
 	Blocked bool          `json:"blocked"`
 	Rule    string        `json:"rule,omitempty"`
 	Reason  string        `json:"reason,omitempty"`
+	// Policy identifies the policy that was asked, by the SHA-256 of what was
+	// read.
+	Policy string `json:"policy,omitempty"`
 	// Allow is the entry that would allow what was denied.
 	Allow string `json:"allow,omitempty"`
 
@@ -87,7 +93,7 @@ type Body struct {
 func (e *Event) Decide(m Mode, v Verdict) {
 	e.Mode = m.String()
 	e.Action, e.Blocked = v.Action, v.Blocked
-	e.Rule, e.Reason = v.Rule, v.Reason
+	e.Rule, e.Reason, e.Policy = v.Rule, v.Reason, v.Policy
 }
 
 // Recorder keeps events. Record is called concurrently and returns only when

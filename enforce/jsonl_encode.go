@@ -46,6 +46,7 @@ func appendEvent(b []byte, ev *Event) ([]byte, error) {
 	b = strconv.AppendBool(append(b, `,"blocked":`...), ev.Blocked)
 	b = appendText(b, `,"rule":`, ev.Rule)
 	b = appendText(b, `,"reason":`, ev.Reason)
+	b = appendText(b, `,"policy":`, ev.Policy)
 	b = appendText(b, `,"allow":`, ev.Allow)
 	return appendOutcome(b, ev), nil
 }

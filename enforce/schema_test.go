@@ -91,7 +91,7 @@ func TestSchemaHasTheWordsOfTheCode(t *testing.T) {
 		"action": {policy.Allow.String(), policy.Log.String(), policy.Deny.String()},
 		"stage": {
 			string(enforce.StageDNS), string(enforce.StageConnect), string(enforce.StageRequest),
-			string(enforce.StageResponse), string(enforce.StageTCP), string(enforce.StageUDP),
+			string(enforce.StageResponse), string(enforce.StageTCP), string(enforce.StageUDP), string(enforce.StagePolicy),
 		},
 	} {
 		if diff := cmp.Diff(want, doc.Properties[field].Enum); diff != "" {
@@ -126,7 +126,7 @@ func fullEvent() enforce.Event {
 		ID: "01JNZ5W8K3T7Q2", Mode: "enforce", Stage: enforce.StageResponse, Isolation: "netns",
 		Method: "GET", Scheme: "https", Host: "npm.example.org", Port: 8443, Path: "/lodash",
 		URL: "https://npm.example.org:8443/lodash?token=REDACTED", Protocol: "HTTP/2.0",
-		Action: policy.Log, Blocked: true, Rule: "policy.yaml:7", Reason: "reviewed \"by\" hand", Allow: "- GET …",
+		Action: policy.Log, Blocked: true, Rule: "policy.yaml:7", Reason: "reviewed \"by\" hand", Policy: "sha256:" + strings.Repeat("0b", 32), Allow: "- GET …",
 		Status: 200, RequestBytes: 1, ResponseBytes: 1 << 40, SHA256: strings.Repeat("0a", 32), DurationMS: 12.25,
 		Address: "192.0.2.7:8443", Error: "reset", Package: "pkg:npm/lodash@4.17.21", Registry: "https://npm.example.org/",
 		Process:        &policy.Process{PID: 42, Exe: "/usr/bin/node", Argv: []string{"npm", "ci"}, Parents: []string{"make"}},

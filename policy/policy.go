@@ -106,6 +106,12 @@ type Decision struct {
 	Reason string
 	// Default is true when no rule matched and the policy's default answered.
 	Default bool
+	// Final is true of a denial that no rule of the user's own policy can turn,
+	// so that nobody is told to add one.
+	Final bool
+	// Policy identifies what was asked, as "sha256:" and hexadecimal digits. It
+	// is empty where no policy was asked.
+	Policy string
 	// Passthrough lets a connection pass without being read: TLS undecrypted, in
 	// the answer to a CONNECT question, or raw bytes, in the answer about scheme
 	// tcp. It takes a word of its own, so that a rule written with requests in

@@ -135,7 +135,7 @@ func (s *Summary) Record(ev enforce.Event) error {
 			s.failures++
 		}
 		return nil
-	case enforce.StageDNS:
+	case enforce.StageDNS, enforce.StagePolicy:
 		return nil // it decides nothing
 	case enforce.StageUDP:
 		s.datagrams.add(net.JoinHostPort(ev.Host, strconv.Itoa(int(ev.Port))))
