@@ -39,10 +39,14 @@ executed; 127 when it was not found.
 `
 
 // policyFlags is for the verbs that take policies.
-const policyFlags = `    -bundle-key FILE   the public key (PEM) that must have signed every bundle
+const policyFlags = `    -floor SOURCE      a policy that -policy can only narrow: what it denies or does not
+                       allow stays denied; may be given several times
+    -bundle-key FILE   the public key (PEM) that must have signed every bundle
     -bundle-alg ALG    its algorithm (default: RS256 or, by curve, ES256 to ES512);
                        with HS256 to HS512 the file is the secret
     -bundle-scope NAME the scope that the signature must have
+    -policy-cache DIR  keep the last good copy of each bundle from a URL, and go on
+                       with it while its server cannot be reached; needs -bundle-key
 `
 
 const auditHelp = `proxaudit [audit] [flags] [--] COMMAND [ARG...]
@@ -66,9 +70,9 @@ const enforceHelp = `proxaudit enforce -policy FILE [flags] [--] COMMAND [ARG...
 
 Runs COMMAND and forwards only the requests that the policy allows.
 
-    -policy FILE       a YAML allowlist, a .rego file, a folder or an OPA bundle
-                       (.tar.gz); may be given several times: deny beats allow
-                       beats log beats default
+    -policy FILE       a YAML allowlist, a .rego file, a folder, an OPA bundle
+                       (.tar.gz) or the https URL of one; may be given several
+                       times: deny beats allow beats log beats default
     -fail-on-deny=false  keep the exit code 0 of a command that succeeded though
                        something was denied
 `

@@ -32,7 +32,8 @@ type session struct {
 	mode    enforce.Mode
 	console console
 
-	policies *policies
+	loader   *policyLoader
+	policies livePolicies
 	log      *enforce.Log
 	learner  *learn.Learner
 	summary  *report.Summary
@@ -100,6 +101,7 @@ func (s *session) finish(err error) (int, error) {
 		err = errors.Join(err, s.writeLearned())
 	}
 	_, _ = s.summary.WriteTo(s.console.err)
+	s.sayPolicies()
 	if s.log != nil {
 		if lerr := s.log.Close(); lerr != nil {
 			err = errors.Join(err, fail("what is in the file is incomplete; nothing that could not be recorded was let through", fmt.Errorf("recording events: %w", lerr)))

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -16,6 +18,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -90,6 +93,34 @@ func opaBuild(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), data, 0o600))
 }
 
+// bundleServer serves the script's folder "bundles" as a bundle server does, each
+// file with an ETag; below "private" it wants the token "s3cret". While the file
+// "down" is there, it answers 503. Each request goes into "bundle-requests".
+func bundleServer(env *testscript.Env) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		log, err := os.OpenFile(filepath.Join(env.WorkDir, "bundle-requests"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		_, _ = fmt.Fprintf(log, "%s %s %s\n", r.Method, r.URL.Path, r.Header.Get("Authorization"))
+		_ = log.Close()
+		_, down := os.Stat(filepath.Join(env.WorkDir, "down"))
+		data, err := os.ReadFile(filepath.Join(env.WorkDir, filepath.FromSlash(r.URL.Path)))
+		switch {
+		case down == nil:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case strings.HasPrefix(r.URL.Path, "/bundles/private/") && r.Header.Get("Authorization") != "Bearer s3cret":
+			w.WriteHeader(http.StatusUnauthorized)
+		case err != nil:
+			w.WriteHeader(http.StatusNotFound)
+		default:
+			w.Header().Set("ETag", fmt.Sprintf("%q", fmt.Sprintf("%x", sha256.Sum256(data))))
+			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
+		}
+	})
+}
+
 // gitServer serves the repositories below the script's folder "git", to read
 // and to push to, by git's own program.
 func gitServer(env *testscript.Env) http.Handler {
@@ -125,9 +156,11 @@ func outsideAddress() string {
 	return ""
 }
 
-// setup starts the origin server of one script. $HTTPS and $HTTP are its URLs,
-// $NAME is this machine's name and $OUTSIDE its address, $BUSY a port in use and $FREE one that was free; what reached the origin is appended to the file
-// "received" in the script's folder.
+// setup starts the origin server of one script. $HTTPS and $HTTP are its URLs;
+// /held there is answered in part, and in whole once the script's folder has a
+// file "release". $NAME is this machine's name and $OUTSIDE its address, $BUSY a
+// port in use and $FREE one that was free; what reached the origin is appended to
+// the file "received" in the script's folder.
 func setup(env *testscript.Env) error {
 	received, err := os.OpenFile(filepath.Join(env.WorkDir, "received"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -141,7 +174,19 @@ func setup(env *testscript.Env) error {
 	})
 	mux := http.NewServeMux()
 	mux.Handle("/", h)
+	mux.HandleFunc("/held", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "the first half\n")
+		_ = http.NewResponseController(w).Flush()
+		h(w, r)
+		for {
+			if _, err := os.Stat(filepath.Join(env.WorkDir, "release")); err == nil || r.Context().Err() != nil {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
 	mux.Handle("/git/", gitServer(env))
+	mux.Handle("/bundles/", bundleServer(env))
 	authority, err := ca.New()
 	if err != nil {
 		return err

@@ -6,9 +6,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"go.uber.org/zap"
@@ -54,8 +55,15 @@ func (s *session) prepare() error {
 // readFiles reads the policies, opens the log and writes what the command
 // trusts. It returns what verifies the servers outside.
 func (s *session) readFiles(authority []byte) (func() *x509.CertPool, error) {
-	var err error
-	if s.policies, err = loadPolicies(context.Background(), &s.policySources, s.printed()); err != nil {
+	roots := clientenv.ReadRoots(os.Environ())
+	for _, w := range roots.Warnings {
+		say(s.console.err, "warning", w.Error())
+	}
+	upstream, err := upstreamRoots(roots.Pool, s.upstreamCA)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.readPolicies(upstream); err != nil {
 		return nil, err
 	}
 	if s.output != "" {
@@ -65,17 +73,13 @@ func (s *session) readFiles(authority []byte) (func() *x509.CertPool, error) {
 	} else if s.server {
 		s.log = enforce.NewLog(s.console.out)
 	}
-	roots := clientenv.ReadRoots(os.Environ())
-	for _, w := range roots.Warnings {
-		say(s.console.err, "warning", w.Error())
-	}
 	if s.trust, err = roots.Write(os.Environ(), authority); err != nil {
 		return nil, err
 	}
 	if s.certs, err = clientCertificates(s.clientCerts); err != nil {
 		return nil, err
 	}
-	return upstreamRoots(roots.Pool, s.upstreamCA)
+	return upstream, nil
 }
 
 // authority is a fresh one, unless the user names theirs.
@@ -95,7 +99,8 @@ func (s *session) authority() (*ca.Authority, error) {
 
 // startProxy wires the gate to its recorders and serves the jail's listener.
 func (s *session) startProxy(authority *ca.Authority, roots func() *x509.CertPool) {
-	s.summary = &report.Summary{Mode: s.mode, Isolation: s.jail.Name(), Advisory: s.jail.Advisory(), PolicyName: s.policies.edit}
+	policies := s.policies.current.Load()
+	s.summary = &report.Summary{Mode: s.mode, Isolation: s.jail.Name(), Advisory: s.jail.Advisory(), PolicyName: policies.edit}
 	recorders := []enforce.Recorder{s.summary}
 	if s.mode == enforce.Learn {
 		s.learner = learn.New(learn.Options{Command: s.command, Version: versionName()})
@@ -106,7 +111,7 @@ func (s *session) startProxy(authority *ca.Authority, roots func() *x509.CertPoo
 	}
 	capture, attribute := captureOf(s.jail)
 	s.proxy = proxy.New(proxy.Config{
-		Gate:               &enforce.Gate{Mode: s.mode, Policy: s.policies.decide, Recorder: enforce.Tee(recorders...)},
+		Gate:               &enforce.Gate{Mode: s.mode, Policy: s.decider(), Recorder: enforce.Tee(recorders...)},
 		Leaf:               authority.Leaf,
 		Identify:           s.policies.identify,
 		Capture:            capture,
@@ -116,7 +121,7 @@ func (s *session) startProxy(authority *ca.Authority, roots func() *x509.CertPoo
 		Limits:             s.limits,
 		OuterProxy:         clientenv.OuterProxy(os.Environ(), s.jail.Listener().Addr().String()),
 		Isolation:          s.jail.Name(),
-		PolicyName:         s.policies.edit,
+		PolicyName:         policies.edit,
 		Evidence:           s.log != nil,
 		LogHeader:          s.logHeader,
 		LogBody:            s.logBody,
@@ -125,14 +130,6 @@ func (s *session) startProxy(authority *ca.Authority, roots func() *x509.CertPoo
 	s.running.Store(s.proxy)
 	s.served = make(chan error, 1)
 	go func() { s.served <- s.proxy.Serve(s.jail.Listener()) }()
-}
-
-// printed is where what a policy prints goes: to the diagnostics.
-func (s *session) printed() io.Writer {
-	if !s.verbose {
-		return nil
-	}
-	return zap.NewStdLog(s.diagnostics()).Writer()
 }
 
 // diagnostics is where the proxy's own troubles go: nowhere, unless asked for.
@@ -177,13 +174,17 @@ func (s *session) runCommand() error {
 	return err
 }
 
-// environ is the command's environment. A confined command needs no proxy
+// environ is the command's environment, without the tokens that are for this
+// program. A confined command needs no proxy
 // variables, and behaves more as it would without proxaudit when it has none.
 func (s *session) environ() []string {
+	outer := slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, policyTokenVar+"=") || strings.HasPrefix(v, floorTokenVar+"=")
+	})
 	if s.netns != nil {
-		return clientenv.Environ(os.Environ(), "", s.trust)
+		return clientenv.Environ(outer, "", s.trust)
 	}
-	return clientenv.Environ(os.Environ(), s.jail.ProxyURL(), s.trust)
+	return clientenv.Environ(outer, s.jail.ProxyURL(), s.trust)
 }
 
 // serve runs the proxy alone, until a signal.
@@ -192,6 +193,9 @@ func (s *session) serve() error {
 	say(s.console.err, "trust", s.trust.Bundle)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if len(s.all()) > 0 {
+		go s.policies.watch(ctx, s.loader, serverPace(), s.changed)
+	}
 	select {
 	case <-ctx.Done():
 		return nil
