@@ -44,6 +44,10 @@ func TestSchemaIsGenerated(t *testing.T) {
 	}
 }
 
+// messageKey is what editors say instead of the pattern (VS Code's extension of
+// JSON Schema, which yaml-language-server knows); to validators it is a note.
+const messageKey = "patternErrorMessage"
+
 // object is a part of a schema.
 type object = map[string]any
 
@@ -140,30 +144,33 @@ func lineSchema(deny bool) object {
 
 func ruleShapes(deny bool) object {
 	list := func(item object) object { return object{"type": "array", "minItems": 1, "items": item} }
-	text := func(pattern string) object { return object{"type": "string", "pattern": pattern} }
+	text := func(pattern, message string) object {
+		return object{"type": "string", "pattern": pattern, messageKey: message}
+	}
+	const host = "a host in lower case, such as build.example.org, *.example.org or an address"
 	parameter := object{"type": "string", "maxLength": maxPattern, "pattern": `^([^&#+%]|%[0-9A-Fa-f]{2})*$`, "not": object{"pattern": noWord}}
 	value := object{"type": "string", "maxLength": maxPattern, "not": object{"pattern": noWord}}
 	names, headerNames := `^(\*|([^&#+%*]|%[0-9A-Fa-f]{2})+)$`, `^[!#$%&'+.^_|~0-9A-Za-z`+"`"+`-]+\??$`
 	if deny {
 		names, headerNames = strings.Replace(names, "%*]", "%*?]", 1), strings.TrimSuffix(headerNames, `\??$`)+"$"
 	}
-	query := object{"type": "object", "maxProperties": maxConditions, "propertyNames": text(names), "additionalProperties": oneOrMore(parameter)}
+	query := object{"type": "object", "maxProperties": maxConditions, "propertyNames": text(names, "a parameter's name, with a question mark behind it where it may be absent, or * for all others"), "additionalProperties": oneOrMore(parameter)}
 	if deny {
 		query["minProperties"] = 1
 	}
 	return object{
-		"host":      object{"type": "string", "maxLength": 255, "anyOf": []object{{"pattern": `^(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$`}, {"pattern": `^[0-9a-f:]*:[0-9a-f:.]*$`}}},
+		"host":      object{"type": "string", "maxLength": 255, "anyOf": []object{{"pattern": `^(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$`, messageKey: host}, {"pattern": `^[0-9a-f:]*:[0-9a-f:.]*$`, messageKey: host}}},
 		"package":   packageShape(),
-		"methods":   list(object{"type": "string", "pattern": `^[A-Z][A-Z0-9_-]*$`, "not": object{"const": "CONNECT"}}),
-		"paths":     list(object{"type": "string", "maxLength": maxPattern, "pattern": `^/` + pathRest + `$`, "not": object{"pattern": noPath}}),
+		"methods":   list(object{"type": "string", "pattern": `^[A-Z][A-Z0-9_-]*$`, messageKey: "a method in capitals, such as GET", "not": object{"const": "CONNECT"}}),
+		"paths":     list(object{"type": "string", "maxLength": maxPattern, "pattern": `^/` + pathRest + `$`, messageKey: "a path from its slash on, without a query; * within a segment, ** across", "not": object{"pattern": noPath}}),
 		"query":     query,
 		"headers":   object{"type": "object", "minProperties": 1, "maxProperties": maxConditions, "propertyNames": object{"pattern": headerNames, "not": object{"pattern": forbiddenHeaders(deny)}}, "additionalProperties": oneOrMore(value)},
 		"ports":     list(object{"type": "integer", "minimum": 1, "maximum": 65535}),
 		"schemes":   list(object{"enum": schemeNames()}),
-		"networks":  list(text(`^[0-9a-f:.]+/[0-9]{1,3}$`)),
-		"processes": list(text(`^(/.*|[^/]+)$`)),
+		"networks":  list(text(`^[0-9a-f:.]+/[0-9]{1,3}$`, "a network such as 10.0.0.0/8")),
+		"processes": list(text(`^(/.*|[^/]+)$`, "a whole path, or a name without a slash")),
 		"tls":       object{"const": "passthrough"},
-		"expires":   object{"type": "string", "format": "date", "pattern": `^[2-9][0-9]{3}-[0-9]{2}-[0-9]{2}$`},
+		"expires":   object{"type": "string", "format": "date", "pattern": `^[2-9][0-9]{3}-[0-9]{2}-[0-9]{2}$`, messageKey: "a date such as 2027-01-31"},
 		"reason":    object{"type": "string", "maxLength": maxProse, "pattern": `[^ \t\r\n]`},
 	}
 }
@@ -178,7 +185,7 @@ const (
 
 // packageShape is a package URL.
 func packageShape() object {
-	return object{"type": "string", "pattern": `^pkg:(` + strings.Join(ecosystems(), "|") + `)/[^#]+$`, "not": object{"pattern": `\*\*|@vers:`}}
+	return object{"type": "string", "pattern": `^pkg:(` + strings.Join(ecosystems(), "|") + `)/[^#]+$`, "not": object{"pattern": `\*\*|@vers:`}, messageKey: "a package such as pkg:npm/lodash@>=4.17.21 <5, a URL such as https://build.example.org/tools/**, or METHOD URL"}
 }
 
 func forbiddenHeaders(deny bool) string {
