@@ -28,6 +28,8 @@ type Trust struct {
 	// AptConfig and Wgetrc are configuration files that name Bundle and include
 	// what they stand in for.
 	AptConfig, Wgetrc string
+	// PHPIni is a directory with a php.ini that names Bundle.
+	PHPIni string
 
 	root string
 }
@@ -86,6 +88,9 @@ func (in *inputs) entries(r row) (set []string, keep bool) {
 		return file(in.trust.AptConfig)
 	case wgetrc:
 		return file(in.trust.Wgetrc)
+	case phpIni:
+		// An empty entry is the directory that PHP was built with.
+		return one(before + string(listSeparator) + in.trust.PHPIni), in.trust.PHPIni == ""
 	case certDirs:
 		return one(in.certDirs(before)), in.trust.Dir == ""
 	case javaOptions:

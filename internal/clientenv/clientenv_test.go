@@ -11,7 +11,7 @@ import (
 
 const testProxy = "http://127.0.0.1:8000"
 
-var testTrust = Trust{Bundle: "/run/bundle.pem", Dir: "/run/certs", JavaStore: "/run/roots.p12", AptConfig: "/run/apt.conf", Wgetrc: "/run/wgetrc"}
+var testTrust = Trust{Bundle: "/run/bundle.pem", Dir: "/run/certs", JavaStore: "/run/roots.p12", AptConfig: "/run/apt.conf", Wgetrc: "/run/wgetrc", PHPIni: "/run/php"}
 
 // vars returns env as a map, and fails for a name that is there twice.
 func vars(t *testing.T, env []string) map[string]string {
@@ -38,7 +38,7 @@ const (
 // of the table without a line here fails.
 func TestEveryVariable(t *testing.T) {
 	want := map[string]string{
-		"SSL_CERT_DIR": "/run/certs", "SYSTEM_WGETRC": "/run/wgetrc", "APT_CONFIG": "/run/apt.conf",
+		"SSL_CERT_DIR": "/run/certs", "SYSTEM_WGETRC": "/run/wgetrc", "APT_CONFIG": "/run/apt.conf", "PHP_INI_SCAN_DIR": string(listSeparator) + "/run/php",
 		"NO_PROXY": "", "no_proxy": "", "npm_config_noproxy": "none.invalid",
 		"NODE_USE_ENV_PROXY": "1", "ELECTRON_GET_USE_PROXY": "1",
 		"JAVA_TOOL_OPTIONS": javaAll, "GRADLE_OPTS": "-Dorg.gradle.daemon=false",

@@ -58,6 +58,10 @@ func clients() []client {
 				"settings.xml": "<settings><localRepository>repository</localRepository><mirrors><mirror><id>m</id><mirrorOf>*</mirrorOf><url>ORIGIN/maven</url></mirror></mirrors></settings>",
 				"pom.xml":      "<project><modelVersion>4.0.0</modelVersion><parent><groupId>test.demo</groupId><artifactId>parent</artifactId><version>1</version><relativePath/></parent><artifactId>x</artifactId><packaging>pom</packaging></project>",
 			}},
+		{name: "php curl", program: "php", required: true, want: hello,
+			argv: []string{"php", "-r", "$c = curl_init('ORIGIN/file'); curl_setopt($c, CURLOPT_FAILONERROR, true); exit(curl_exec($c) ? 0 : 1);"}},
+		{name: "php streams", program: "php", required: true, want: hello, noProxy: true,
+			argv: []string{"php", "-r", "$s = file_get_contents('ORIGIN/file'); echo $s; exit($s === false ? 1 : 0);"}},
 		{name: "apt", program: "/usr/lib/apt/apt-helper", want: "", argv: []string{"/usr/lib/apt/apt-helper", "download-file", "ORIGIN/file", "out"}},
 	}
 }

@@ -8,6 +8,7 @@ const (
 	certDirs                       // Trust.Dir and the directories there were
 	aptConfig                      // Trust.AptConfig
 	wgetrc                         // Trust.Wgetrc
+	phpIni                         // Trust.PHPIni and the directories there were
 	javaOptions                    // system properties: trust store and proxy
 	javaOverride                   // the same, where outer sets some of them
 	gradleOptions                  // no daemon
@@ -54,6 +55,7 @@ func table() []row { //nolint:funlen // a line a variable
 		{"PERL_LWP_SSL_CA_FILE", bundleFile, "perl LWP", "LWP::UserAgent(3), ENVIRONMENT"},
 		{"JULIA_SSL_CA_ROOTS_PATH", bundleFile, "julia", "https://docs.julialang.org/en/v1/manual/environment-variables/"},
 		{"SYSTEM_WGETRC", wgetrc, "wget, whose GnuTLS builds know no SSL_CERT_FILE", "wget src/init.c; wget(1), --ca-certificate"},
+		{"PHP_INI_SCAN_DIR", phpIni, "php, whose curl knows no SSL_CERT_FILE", "https://www.php.net/manual/en/configuration.file.php; curl.cainfo, openssl.cafile"},
 		{"APT_CONFIG", aptConfig, "apt, which knows no SSL_CERT_FILE", "apt.conf(5); apt-transport-https(1), CAInfo"},
 
 		{"HTTP_PROXY", proxyURL, "go, cargo, node, .NET and most", "golang.org/x/net/http/httpproxy"},

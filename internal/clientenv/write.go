@@ -40,6 +40,7 @@ func (r *Roots) Write(outer []string, authority []byte) (t Trust, err error) {
 	t.JavaStore = w.file("roots.p12", javaStore(certs))
 	t.AptConfig = w.file("apt.conf", aptConfiguration(lookup(outer, "APT_CONFIG"), t.Bundle))
 	t.Wgetrc = w.file("wgetrc", wgetConfiguration(lookup(outer, "SYSTEM_WGETRC"), t.Bundle))
+	t.PHPIni = w.php(t.Bundle)
 	if w.err != nil {
 		return Trust{}, errors.Join(fmt.Errorf("write the run's certificates: %w", w.err), t.Remove())
 	}
@@ -81,6 +82,15 @@ func (w *writer) hashed(name string, ca *x509.Certificate) string {
 	hash, err := SubjectHash(ca.RawSubject)
 	w.keep(err)
 	w.file(filepath.Join(name, hash+".0"), bundle([][]byte{ca.Raw}))
+	return dir
+}
+
+// php writes a directory with a php.ini, in which a value of any other stands.
+func (w *writer) php(bundle string) string {
+	dir := filepath.Join(w.root, "php")
+	w.keep(os.Mkdir(dir, 0o755))
+	w.keep(os.Chmod(dir, 0o755))
+	w.file(filepath.Join("php", "proxaudit.ini"), fmt.Appendf(nil, "curl.cainfo = \"%[1]s\"\nopenssl.cafile = \"%[1]s\"\n", bundle))
 	return dir
 }
 
