@@ -105,7 +105,7 @@ func FuzzCanonicalPath(f *testing.F) {
 		if origin == nil || origin.EscapedPath() != once && url.PathEscape(origin.Path) != url.PathEscape(decodeOnce(once)) || origin.RawQuery+origin.Fragment != "" {
 			t.Fatalf("%q becomes %q, of which the origin reads %#v", in, once, origin)
 		}
-		if sent := requested(in); sent != nil && sent.RawQuery == "" && in != "" && sent.Path != origin.Path {
+		if sent := requested(in); sent != nil && in != "" && !strings.Contains(in, "?") && sent.Path != origin.Path {
 			t.Fatalf("sent as %q the origin reads %q, judged as %q it is %q", in, sent.Path, once, origin.Path)
 		}
 		// What a mux redirects to is the same path but for repeated slashes.

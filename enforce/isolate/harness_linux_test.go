@@ -38,7 +38,8 @@ func TestMain(m *testing.M) {
 		return
 	}
 	code := m.Run()
-	if os.Geteuid() == 0 && os.Getenv(ordinary) == "" {
+	fuzzing := slices.ContainsFunc(os.Args, func(arg string) bool { return strings.HasPrefix(arg, "-test.fuzz=") })
+	if os.Geteuid() == 0 && os.Getenv(ordinary) == "" && !fuzzing {
 		fmt.Println("=== again, as an ordinary user")
 		code = max(code, asOrdinaryUser())
 	}

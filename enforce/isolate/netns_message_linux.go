@@ -77,6 +77,9 @@ type handout struct {
 func unpack(m message, files []*os.File) (*handout, error) {
 	want := 2
 	for _, n := range m.Counts {
+		if n < 0 || n > len(files) {
+			return nil, fmt.Errorf("the jail handed out %d files of one kind, %d in all", n, len(files))
+		}
 		want += n
 	}
 	if len(files) != want || m.Counts[0] == 0 {
