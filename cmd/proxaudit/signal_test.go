@@ -5,7 +5,11 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -90,37 +94,98 @@ func TestInterrupted(t *testing.T) {
 // TestServer: without a command the proxy runs until a signal, says where it
 // listens and whom to trust, and prints events.
 func TestServer(t *testing.T) {
-	cmd := program(t, "-isolation=env", "-server", "-port", "0")
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var events bytes.Buffer
-	cmd.Stdout = &events
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(stderr)
-	said := map[string]string{}
-	for len(said) < 2 && lines.Scan() {
-		kind, value, _ := strings.Cut(strings.TrimPrefix(lines.Text(), "proxaudit: "), ": ")
-		said[kind] = value
-	}
-	out, err := exec.Command("curl", "-sS", "--proxy", said["listening"], "--cacert", said["trust"], "https://127.0.0.1:1/x").CombinedOutput()
+	s := startServer(t)
+	out, err := exec.Command("curl", "-sS", "--proxy", s.said["listening"], "--cacert", s.said["trust"], "https://127.0.0.1:1/x").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "allowed, but failed") {
 		t.Errorf("curl: %v: %s", err, out)
 	}
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if events := s.stop(t); !strings.Contains(events, `"path":"/x"`) {
+		t.Errorf("events: %s", events)
+	}
+}
+
+// TestServerIsStopped: a signal ends the proxy whatever its clients and an origin
+// are waiting for. Each of them sees the end, and the request under way has its
+// second event.
+func TestServerIsStopped(t *testing.T) {
+	held, ended := make(chan struct{}), make(chan struct{})
+	origin := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(held)
+		<-r.Context().Done()
+		close(ended)
+	}))
+	defer origin.Close()
+	s := startServer(t)
+	var clients []net.Conn
+	for _, says := range []string{
+		"GET " + origin.URL + "/hang HTTP/1.1\r\nHost: " + origin.Listener.Addr().String() + "\r\n\r\n",
+		"GET http://ok.test/ HT",
+		"CONNECT ok.test:443 HTTP/1.1\r\nHost: ok.test:443\r\n\r\n",
+		"",
+	} {
+		c, err := net.Dial("tcp", strings.TrimPrefix(s.said["listening"], "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+		_, _ = io.WriteString(c, says)
+		clients = append(clients, c)
+	}
+	<-held
+	events := s.stop(t)
+	<-ended
+	for i, c := range clients {
+		if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("client %d is still connected", i)
+		}
+	}
+	for _, stage := range []string{"request", "response"} {
+		if n := strings.Count(events, `"stage":"`+stage+`"`); n != 1 {
+			t.Errorf("%d events of stage %s: %s", n, stage, events)
+		}
+	}
+}
+
+// server is a proxy that runs by itself.
+type server struct {
+	cmd    *exec.Cmd
+	said   map[string]string
+	lines  *bufio.Scanner
+	events bytes.Buffer
+}
+
+func startServer(t *testing.T) *server {
+	t.Helper()
+	s := &server{cmd: program(t, "-isolation=env", "-server", "-port", "0"), said: map[string]string{}}
+	stderr, err := s.cmd.StderrPipe()
+	if err != nil {
 		t.Fatal(err)
 	}
-	for lines.Scan() {
+	s.cmd.Stdout = &s.events
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
 	}
-	if err := cmd.Wait(); err != nil {
+	s.lines = bufio.NewScanner(stderr)
+	for len(s.said) < 2 && s.lines.Scan() {
+		kind, value, _ := strings.Cut(strings.TrimPrefix(s.lines.Text(), "proxaudit: "), ": ")
+		s.said[kind] = value
+	}
+	return s
+}
+
+// stop ends the proxy as a service manager does, and returns its events.
+func (s *server) stop(t *testing.T) string {
+	t.Helper()
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for s.lines.Scan() {
+	}
+	if err := s.cmd.Wait(); err != nil {
 		t.Errorf("%v", err)
 	}
-	if !strings.Contains(events.String(), `"path":"/x"`) {
-		t.Errorf("events: %s", events.String())
-	}
+	return s.events.String()
 }
 
 // untilReady reads words up to "ready".
