@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/juliendoutre/proxaudit/internal/ecosystem"
 	"github.com/juliendoutre/proxaudit/policy"
@@ -89,6 +90,9 @@ func (l *policyLoader) one(ctx context.Context, source string, p *policies, regi
 			for _, r := range registries {
 				r[ecosystem] = append(r[ecosystem], urls...)
 			}
+		}
+		for _, m := range yaml.Expired(time.Now()) {
+			p.warnings = append(p.warnings, fmt.Sprintf("%s:%d:%d: %s; %s", shown(source), m.Line, m.Column, m.Message, m.Hint))
 		}
 	}
 	return one, nil

@@ -21,6 +21,8 @@ type policies struct {
 	edit string
 	read readings
 	hash string
+	// warnings are about rules that do less than they say.
+	warnings []string
 }
 
 // reading is one source and the digest of what was read there.

@@ -32,6 +32,9 @@ func (s *session) readPolicies(roots func() *x509.CertPool) error {
 	if err != nil {
 		return err
 	}
+	for _, w := range p.warnings {
+		say(s.console.err, "warning", w)
+	}
 	s.policies.current.Store(p)
 	return nil
 }
