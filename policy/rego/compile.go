@@ -80,10 +80,16 @@ func parse(src *source) (map[string]*ast.Module, error) {
 		if !f.isModule() {
 			continue
 		}
+		if err := checkText(f); err != nil {
+			return nil, err
+		}
 		m, err := ast.ParseModuleWithOpts(f.path, string(f.data), options)
 		if err != nil {
 			found = append(found, faults(f.path, err)...)
 			continue
+		}
+		if err := bound(f.path, m); err != nil {
+			return nil, err
 		}
 		modules[f.path] = m
 	}

@@ -71,16 +71,33 @@ func faults(file string, err error) Errors {
 		}
 		list = ast.Errors{one}
 	}
-	out := make(Errors, 0, len(list))
-	for _, e := range list {
+	out := make(Errors, 0, min(len(list), maxErrors+1))
+	for i, e := range list {
+		if i == maxErrors {
+			return append(out, &Error{File: file, Message: fmt.Sprintf("and %d more", len(list)-i)})
+		}
 		f := &Error{File: file}
 		if e.Location != nil {
 			f.File, f.Line, f.Column = e.Location.File, e.Location.Row, e.Location.Col
 		}
 		f.Message, f.Hint = explain(e)
+		f.Message, f.Hint = shorten(f.Message), shorten(f.Hint)
 		out = append(out, f)
 	}
 	return out
+}
+
+// What a person can read of what a hostile file can make OPA say.
+const (
+	maxErrors  = 20
+	maxMessage = 500 // bytes
+)
+
+func shorten(text string) string {
+	if len(text) <= maxMessage {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxMessage], "") + "…"
 }
 
 // explain returns OPA's message in the words of this project, and what to do

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"gopkg.in/yaml.v3"
@@ -85,6 +87,50 @@ func FuzzYAML(f *testing.F) {
 		var plain any
 		if err := yaml.Unmarshal(data, &plain); err != nil {
 			t.Errorf("accepted what yaml.v3 refuses: %v", err)
+		}
+	})
+}
+
+// FuzzModule loads whatever may stand in a .rego file: it loads or fails, in time
+// that its length bounds, and what loads decides.
+func FuzzModule(f *testing.F) {
+	f.Add("package proxaudit\nallow if input.host == \"ok.test\"")
+	f.Add("package proxaudit\n# METADATA\n# title: x\ndecision := {\"action\": \"log\", \"reason\": $\"{input.path}\"} if every s in input.parsed_path { s != data.x[_] } else := {\"action\": \"deny\"}")
+	f.Add("package proxaudit\nallow := x if { [x | some x in {1}]; f(x) with input as {} }\nf(_) := json.unmarshal(\"{\")")
+	f.Fuzz(func(t *testing.T, text string) {
+		src := &source{path: "gate.rego", files: []file{{name: "gate.rego", path: "gate.rego", data: []byte(text)}}}
+		p, err := Options{}.load(context.Background(), src)
+		if err != nil {
+			if strings.Contains(err.Error(), "cannot be read: ") {
+				t.Errorf("it panicked: %v", err)
+			}
+			return
+		}
+		p.timeout = 100 * time.Millisecond
+		if d, err := p.Decide(context.Background(), get()); err != nil && d.Action != policy.Deny {
+			t.Errorf("%+v, %v", d, err)
+		}
+	})
+}
+
+// FuzzBundle loads whatever a server may send, with and without a key. Nothing
+// that was not signed loads with one.
+func FuzzBundle(f *testing.F) {
+	signer := newSigner(f, "ES256")
+	k := key(f, signer, "")
+	signed := built(f, gateFiles, signer)
+	f.Add(signed)
+	f.Add(built(f, gateFiles, nil))
+	f.Add([]byte("\x1f\x8b\x08\x00"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, o := range []Options{{}, {Key: k}} {
+			p, err := o.LoadBundle(context.Background(), "b", data)
+			if err != nil {
+				continue
+			}
+			if d, err := p.Decide(context.Background(), get()); o.Key != nil && (err != nil || d.Action != policy.Allow) {
+				t.Errorf("another policy than the one that was signed: %+v, %v", d, err)
+			}
 		}
 	})
 }

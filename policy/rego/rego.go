@@ -23,6 +23,7 @@ package rego
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"time"
 
@@ -36,7 +37,7 @@ const (
 	// Timeout bounds one decision. A usual one takes some microseconds; the rest
 	// is for a machine that is busy with the build it watches. It is checked
 	// between the steps of an evaluation and inside the builtins that loop.
-	Timeout = 500 * time.Millisecond
+	Timeout = 2 * time.Second
 
 	// MaxBytes bounds what Load reads: all files of a folder together, or a
 	// bundle, packed as well as unpacked.
@@ -102,8 +103,14 @@ func (o Options) LoadBundle(ctx context.Context, name string, data []byte) (*Pol
 	return o.load(ctx, src)
 }
 
-func (o Options) load(ctx context.Context, src *source) (*Policy, error) {
-	p, err := compile(ctx, src, o)
+func (o Options) load(ctx context.Context, src *source) (p *Policy, err error) {
+	defer func() {
+		// A parser that panics must not take a running server with it.
+		if r := recover(); r != nil {
+			p, err = nil, fault(src.path, nil, fmt.Sprintf("cannot be read: %v", r), "")
+		}
+	}()
+	p, err = compile(ctx, src, o)
 	if err != nil {
 		return nil, err
 	}
