@@ -18,8 +18,12 @@ type field struct {
 	build func(*policy.Request) (*ast.Term, error)
 }
 
-// allFields lists the keys of the input; see Input.
-func allFields() map[string]func(*policy.Request) (*ast.Term, error) {
+// fieldProcess is the one field that is built in part.
+const fieldProcess = "process"
+
+// allFields lists the keys of the input; see Input. The process has the keys
+// given.
+func allFields(ofProcess []string) map[string]func(*policy.Request) (*ast.Term, error) {
 	return map[string]func(*policy.Request) (*ast.Term, error){
 		"method":       text(func(r *policy.Request) string { return r.Method }),
 		"scheme":       text(func(r *policy.Request) string { return r.Scheme }),
@@ -30,7 +34,7 @@ func allFields() map[string]func(*policy.Request) (*ast.Term, error) {
 		"headers":      func(r *policy.Request) (*ast.Term, error) { return headers(r, nil) },
 		"package":      text(packageOf),
 		"registry":     text(func(r *policy.Request) string { return r.Registry }),
-		"process":      process,
+		fieldProcess:   process(ofProcess),
 		"attributes":   attributes,
 		"parsed_path":  parsedPath,
 		"parsed_query": parsedQuery,
@@ -80,17 +84,47 @@ func headers(r *policy.Request, more [][2]*ast.Term) (*ast.Term, error) {
 	return ast.NewTerm(object), nil
 }
 
-func process(r *policy.Request) (*ast.Term, error) {
-	if r.Process == nil {
-		return nil, nil
+// processFields lists the keys of input.process; see Process.
+func processFields() map[string]func(*policy.Process) *ast.Term {
+	return map[string]func(*policy.Process) *ast.Term{
+		"pid":     func(p *policy.Process) *ast.Term { return ast.IntNumberTerm(p.PID) },
+		"exe":     func(p *policy.Process) *ast.Term { return ast.StringTerm(p.Exe) },
+		"argv":    func(p *policy.Process) *ast.Term { return stringArray(p.Argv) },
+		"parents": func(p *policy.Process) *ast.Term { return stringArray(p.Parents) },
+		"names":   fileNames,
 	}
-	return ast.ObjectTerm(
-		ast.Item(ast.StringTerm("pid"), ast.IntNumberTerm(r.Process.PID)),
-		ast.Item(ast.StringTerm("exe"), ast.StringTerm(r.Process.Exe)),
-		ast.Item(ast.StringTerm("argv"), stringArray(r.Process.Argv)),
-		ast.Item(ast.StringTerm("parents"), stringArray(r.Process.Parents)),
-	), nil
 }
+
+// process builds the process of the keys that the policy uses.
+func process(used []string) func(*policy.Request) (*ast.Term, error) {
+	all := processFields()
+	keys := make([]*ast.Term, len(used))
+	build := make([]func(*policy.Process) *ast.Term, len(used))
+	for i, name := range used {
+		keys[i], build[i] = ast.StringTerm(name), all[name] // the schema knows no other
+	}
+	return func(r *policy.Request) (*ast.Term, error) {
+		if r.Process == nil {
+			return nil, nil
+		}
+		items := make([][2]*ast.Term, len(keys))
+		for i := range keys {
+			items[i] = [2]*ast.Term{keys[i], build[i](r.Process)}
+		}
+		return ast.ObjectTerm(items...), nil
+	}
+}
+
+func fileNames(p *policy.Process) *ast.Term {
+	names := make([]*ast.Term, 0, 1+len(p.Parents))
+	names = append(names, ast.StringTerm(fileName(p.Exe)))
+	for _, exe := range p.Parents {
+		names = append(names, ast.StringTerm(fileName(exe)))
+	}
+	return ast.ArrayTerm(names...)
+}
+
+func fileName(exe string) string { return exe[strings.LastIndexByte(exe, '/')+1:] }
 
 // parsedPath decodes each segment by itself. Envoy's plugin decodes first, and
 // so cannot tell a package @a%2Fb from a folder @a with b in it.

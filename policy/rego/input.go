@@ -34,6 +34,9 @@ type Process struct {
 	Exe     string   `json:"exe" doc:"path of the executable"`
 	Argv    []string `json:"argv" doc:"command line"`
 	Parents []string `json:"parents" doc:"executables of the ancestors, the nearest first"`
+	// Names saves policies from taking paths apart, which costs more than all the
+	// rest of a usual decision.
+	Names []string `json:"names" doc:"file name of the executable, then those of its ancestors, the nearest first"`
 }
 
 // Attributes is the part of Envoy's CheckRequest.AttributeContext that is known

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
+	"path"
 	"strings"
 	"testing"
 
@@ -25,13 +26,13 @@ func inputOf(t testing.TB, r *policy.Request) Input {
 	if r.Registry != "" {
 		in.Package = r.Package
 	}
-	path := r.Path
+	target := r.Path
 	if r.Query != "" {
-		path += "?" + r.Query
+		target += "?" + r.Query
 	}
 	http := &in.Attributes.Request.HTTP
-	*http = AttributesHTTP{Method: r.Method, Host: r.Authority(), Path: path, Scheme: r.Scheme, Headers: map[string]string{
-		":authority": r.Authority(), ":method": r.Method, ":path": path, ":scheme": r.Scheme,
+	*http = AttributesHTTP{Method: r.Method, Host: r.Authority(), Path: target, Scheme: r.Scheme, Headers: map[string]string{
+		":authority": r.Authority(), ":method": r.Method, ":path": target, ":scheme": r.Scheme,
 	}}
 	for name, values := range r.Header {
 		in.Headers[strings.ToLower(name)] = strings.Join(values, ",")
@@ -50,7 +51,13 @@ func inputOf(t testing.TB, r *policy.Request) Input {
 	}
 	in.ParsedQuery = query
 	if p := r.Process; p != nil {
-		in.Process = &Process{PID: p.PID, Exe: p.Exe, Argv: append([]string{}, p.Argv...), Parents: append([]string{}, p.Parents...)}
+		in.Process = &Process{PID: p.PID, Exe: p.Exe, Argv: append([]string{}, p.Argv...), Parents: append([]string{}, p.Parents...), Names: []string{path.Base(p.Exe)}}
+		for _, exe := range p.Parents {
+			in.Process.Names = append(in.Process.Names, path.Base(exe))
+		}
+		if p.Exe == "" {
+			in.Process.Names[0] = ""
+		}
 	}
 	return in
 }
@@ -174,6 +181,33 @@ func TestUsedFields(t *testing.T) {
 			}
 			if got := strings.Join(names, " "); got != tt.want {
 				t.Errorf("fields %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestUsedKeysOfProcess shows that of the process no more is built than is used.
+func TestUsedKeysOfProcess(t *testing.T) {
+	r := get()
+	r.Process = &policy.Process{PID: 12, Exe: "/usr/bin/npm", Argv: []string{"npm", "ci"}, Parents: []string{"/bin/sh"}}
+	const all = `{"argv": ["npm", "ci"], "exe": "/usr/bin/npm", "names": ["npm", "sh"], "parents": ["/bin/sh"], "pid": 12}`
+	tests := map[string]struct{ rules, want string }{
+		"one":           {`allow if input.process.exe == "/usr/bin/npm"`, `{"exe": "/usr/bin/npm"}`},
+		"two":           {"allow if { input.process.pid == 1\nsome n in input.process.names; n == \"sh\" }", `{"names": ["npm", "sh"], "pid": 12}`},
+		"whole":         {`allow if not input.process`, all},
+		"by a variable": {`allow if { some k in ["exe"]; input.process[k] == "x" }`, all},
+		"of an import":  {"import input.process as p\nallow if p.pid == 1", `{"pid": 12}`},
+		"of any field":  {`allow if input[_].pid == 1`, all},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			value, err := buildInput(load(t, tt.rules).fields, r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := value.(ast.Object).Get(ast.StringTerm("process"))
+			if want := ast.MustParseTerm(tt.want); got == nil || got.Value.Compare(want.Value) != 0 {
+				t.Errorf("process %v, want %v", got, want)
 			}
 		})
 	}

@@ -75,7 +75,7 @@ func TestLoadModuleFails(t *testing.T) {
 			"gate.rego:2:10: match error: left : number, right : string; the two can never be equal; the types are in input.schema.json",
 		},
 		"misspelled field of a process": {
-			p + "allow if input.process.args[0] == \"npm\"", "gate.rego:2:10: undefined ref: input.process.args[0]; want one of: argv, exe, parents, pid",
+			p + "allow if input.process.args[0] == \"npm\"", "gate.rego:2:10: undefined ref: input.process.args[0]; want one of: argv, exe, names, parents, pid",
 		},
 		"misspelled field of Envoy's": {
 			p + "allow if input.attributes.request.http.hots == \"ok.test\"",
