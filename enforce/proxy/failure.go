@@ -98,7 +98,7 @@ func connectionStep(err error, server string) string {
 	timed := errors.As(err, &timeout) && timeout.Timeout()
 	text := err.Error() // the alerts of crypto/tls have no exported type
 	switch {
-	case errors.As(err, &outer) && outer.code == http.StatusProxyAuthRequired:
+	case errors.As(err, &outer) && (outer.code == http.StatusProxyAuthRequired || outer.code == http.StatusUnauthorized): // tinyproxy's answer to a wrong password
 		return "check the user and the password in HTTPS_PROXY or HTTP_PROXY (a character such as @ is written %40 there); Basic authentication is what is spoken"
 	case errors.As(err, &outer) && outer.code != 0:
 		return "the outer proxy's operator can say why; NO_PROXY names hosts that need no outer proxy"
