@@ -44,7 +44,9 @@ func (e *Refused) Error() string {
 // *Refused otherwise. Zones are ignored.
 //
 // An IPv6 address that carries an IPv4 address (mapped, NAT64, 6to4 and so on)
-// is checked as both, and a prefix opens it by either. The address of a cloud
+// is checked as both, and a prefix opens it by either: whoever names 10.0.0.0/8
+// has that network in mind, and to a host that has only IPv6 it may answer at
+// 64:ff9b::10.0.0.1. The address of a cloud
 // metadata service hands out credentials to whoever asks: it is opened only by a
 // prefix that is exactly that address, never by a broader one, so that neither
 // 0.0.0.0/0 nor 169.254.0.0/16 does it by accident.
@@ -73,9 +75,13 @@ func Check(addr netip.Addr, allowed []netip.Prefix) error {
 // find returns the block that addr is in, or nil when it is public.
 func find(addr netip.Addr) *block {
 	for i := range blocks {
-		if blocks[i].prefix.Contains(addr) {
-			return &blocks[i]
+		if !blocks[i].prefix.Contains(addr) {
+			continue
 		}
+		if blocks[i].open {
+			return nil
+		}
+		return &blocks[i]
 	}
 	return nil
 }

@@ -43,6 +43,11 @@ func TestCheckRefuses(t *testing.T) {
 		"ff02::1": "multicast", "64:ff9b:1::808:808": "local NAT64",
 		"2001:2::1": "benchmarking", "5f00::1": "segment routing",
 
+		"100::1": "discard", "100:0:0:1::1": "dummy", "2001:1::1": "protocol", "2001:1::2": "protocol", "2001:4:111::1": "protocol",
+		"2001:10::1": "hash", "2001:2f:ffff::1": "hash", "2001:30::1": "drone", "2001:1ff:ffff::1": "protocol",
+		// Given out by nobody.
+		"::1:0:0:1": "reserved", "64:ff9a::10.1.2.3": "reserved", "64:ff9b:2::1": "reserved", "200::1": "reserved", "1fff::1": "reserved", "4000::1": "reserved", "fbff::1": "reserved",
+
 		// IPv4 inside IPv6.
 		"::ffff:127.0.0.1": "loopback", "::ffff:10.1.2.3": "private", "::ffff:0.0.0.0": "this host",
 		"::127.0.0.1": "loopback", "::10.1.2.3": "private", "::2": "this host",
@@ -69,6 +74,8 @@ func TestCheckRefuses(t *testing.T) {
 		"fd00:ec2::23":                     "metadata",
 		"fd20:ce::254":                     "metadata",
 		"169.254.0.23":                     "metadata",
+		"169.254.169.252":                  "metadata",
+		"fd00:a9fe:a9fe::1":                "metadata",
 		"fd00:c1::a9fe:a9fe":               "metadata",
 		"169.254.42.42":                    "metadata",
 		"fd00:42::42":                      "metadata",
@@ -96,8 +103,8 @@ func TestCheckOpens(t *testing.T) {
 		// Documentation: RFC 5737, RFC 3849, RFC 9637.
 		"192.0.2.1", "198.51.100.1", "203.0.113.1", "2001:db8::1", "3fff::1",
 		"2606:2800::1", "2a00::5efe:8.8.8.8", "::ffff:8.8.8.8", "::8.8.8.8", "64:ff9b::8.8.8.8",
-		"2002:808:808::1", "2001:0:808:808::f7f7:f7f7", "64:ff9a::10.1.2.3", "2003:a01:203::1",
-		"fbff::1", "2001:3::1",
+		"2002:808:808::1", "2001:0:808:808::f7f7:f7f7", "2003:a01:203::1",
+		"2000::1", "3ffe::1", "3fff:ffff::1", "2001:200::1", "2001:3::1", "2001:4:112::1", "2620:4f:8000::1",
 	} {
 		if err := Check(netip.MustParseAddr(addr), nil); err != nil {
 			t.Error(err)
