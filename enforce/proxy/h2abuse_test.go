@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/juliendoutre/proxaudit/enforce"
+	"github.com/juliendoutre/proxaudit/policy"
 )
 
 // TestMalformedHTTP2: a malformed request ends its stream or the connection (RFC
@@ -255,7 +257,13 @@ func (f *frames) flood(n int, frame []byte) (ended bool) {
 func TestRapidReset(t *testing.T) {
 	for _, e := range entrances2 {
 		t.Run(e.name, func(t *testing.T) {
-			w := newWire(t, e, allowHost("other.test"), text("reached"))
+			release := make(chan struct{})
+			w := newWire(t, e, policy.Func(func(_ context.Context, r *policy.Request) (policy.Decision, error) {
+				if r.Method == "GET" {
+					<-release // slower than the client
+				}
+				return policy.Decision{}, nil
+			}), text("reached"))
 			f := w.frames()
 			gone := make(chan struct{})
 			go func() { // as long as it is let
@@ -272,9 +280,14 @@ func TestRapidReset(t *testing.T) {
 				t.Errorf("outcome %q", outcome)
 			}
 			<-gone
+			close(release)
 			w.end()
 			w.untouched()
-			for _, ev := range w.events.of(enforce.StageRequest) {
+			evs := w.events.of(enforce.StageRequest)
+			if len(evs) == 0 || len(evs) > 2000 {
+				t.Errorf("%d events", len(evs))
+			}
+			for _, ev := range evs {
 				if !ev.Blocked {
 					t.Errorf("event %+v", ev)
 				}
