@@ -286,8 +286,11 @@ func TestSlowAndSilentServers(t *testing.T) {
 		}
 	}
 	silent := func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
-	deaf := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "udp", deafName(t))
+	over := make(chan struct{})
+	t.Cleanup(func() { close(over) })
+	deaf := &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		<-over
+		return nil, net.ErrClosed
 	}}
 	for _, tt := range []struct {
 		name, scheme string
@@ -307,26 +310,30 @@ func TestSlowAndSilentServers(t *testing.T) {
 		{"the name's server is silent", "http", Limits{DialTimeout: short}, silent, deaf, 504, "-dial-timeout"},
 		{"a header without end", "http", Limits{}, func(c net.Conn) {
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nX: ")
-			for _, err := io.WriteString(c, strings.Repeat("x", 64<<10)); err == nil; {
-				_, err = io.WriteString(c, strings.Repeat("x", 64<<10))
-			}
+			forever(strings.Repeat("x", 64<<10))(c)
+		}, nil, 502, "-max-header"},
+		{"a long header", "http", Limits{}, func(c net.Conn) {
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: "+strings.Repeat("x", 512<<10)+"\r\n\r\n")
+			_, _ = io.Copy(io.Discard, c)
 		}, nil, 502, "-max-header"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			over := make(chan struct{}, 8)
-			port := rawServer(t, func(c net.Conn) { tt.serve(c); over <- struct{}{} })
+			served := make(chan struct{}, 8)
+			port := rawServer(t, func(c net.Conn) { tt.serve(c); served <- struct{}{} })
 			w := newWorld(t, enforce.Enforce, allowLoopback, text("x"), limit(tt.limits), func(c *Config) {
 				if tt.resolver != nil {
 					c.Resolver = tt.resolver
 				}
 			})
-			status, body := get(t, w.client(false), fmt.Sprintf("%s://ok.test:%d/", tt.scheme, port))
+			client := w.client(false)
+			client.Timeout = patience
+			status, body := get(t, client, fmt.Sprintf("%s://ok.test:%d/", tt.scheme, port))
 			if tt.status != 0 && status != tt.status || status < 500 || !strings.Contains(body, tt.flag) {
 				t.Errorf("got %d %q", status, body)
 			}
 			if tt.resolver == nil {
 				select {
-				case <-over:
+				case <-served:
 				case <-time.After(patience):
 					t.Error("the server's connection was not closed")
 				}
@@ -334,16 +341,6 @@ func TestSlowAndSilentServers(t *testing.T) {
 			happens(t, "the turn was given back", func() bool { return len(w.proxy.turns) == 0 })
 		})
 	}
-}
-
-// deafName is the address of a name server that never answers.
-func deafName(t *testing.T) string {
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	return conn.LocalAddr().String()
 }
 
 // TestHugeHeader: 64 MiB of header are not read, by any way in.
