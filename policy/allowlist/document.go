@@ -13,6 +13,10 @@ type document struct {
 	fallback   policy.Action
 	registries map[string][]string
 	rules      []*rule
+	// at has the key of each part that is there.
+	at map[string]*yaml.Node
+	// ecosystems are the keys under registries.
+	ecosystems []*yaml.Node
 }
 
 // documentKeys are the keys of a policy, each with what an editor shows for it.
@@ -37,7 +41,9 @@ func (p *parser) document() document {
 	}
 	versioned := false
 	names, _ := documentKeys()
+	doc.at = map[string]*yaml.Node{}
 	ok := p.fields(root, "a policy", names, func(key, value *yaml.Node) {
+		doc.at[key.Value] = key
 		switch key.Value {
 		case "version":
 			versioned = true
@@ -46,6 +52,9 @@ func (p *parser) document() document {
 			doc.fallback = p.action(value)
 		case "registries":
 			doc.registries = p.registries(value)
+			for i := 0; i+1 < len(value.Content); i += 2 {
+				doc.ecosystems = append(doc.ecosystems, value.Content[i])
+			}
 		case "allow":
 			doc.rules = append(doc.rules, p.rules(value, policy.Allow)...)
 		case "deny":
@@ -101,6 +110,9 @@ func (p *parser) rules(n *yaml.Node, a policy.Action) []*rule {
 			break
 		}
 		r := newRule(p.base, item.Line, a)
+		if p.places {
+			r.node = item
+		}
 		var ok bool
 		switch item.Kind {
 		case yaml.MappingNode:

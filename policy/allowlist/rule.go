@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"gopkg.in/yaml.v3"
+
 	"github.com/juliendoutre/proxaudit/policy"
 )
 
@@ -36,6 +38,10 @@ type rule struct {
 	query   []condition
 	headers []condition // nil means any
 	expires *expiry     // nil means never
+
+	// node is where the rule is written, kept for who points at it; see
+	// parser.places.
+	node *yaml.Node
 }
 
 // newRule returns a rule with the defaults of its list.

@@ -19,6 +19,8 @@ type parser struct {
 	rule       []ruleKey
 	ruleNames  []string // of rule, in its order
 	mistakes   []Mistake
+	// places keeps where rules are written, which takes more than the rules.
+	places bool
 }
 
 func newParser(name string, data []byte) *parser {

@@ -53,6 +53,7 @@ func compile(ctx context.Context, src *source, o Options) (*Policy, error) {
 	return &Policy{
 		query:    query,
 		patterns: newPatternCache(ctx),
+		compiler: compiler,
 		entry:    entry,
 		names:    names,
 		fields:   usedFields(compiler.Modules),

@@ -27,6 +27,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/topdown/cache"
 
@@ -60,6 +61,7 @@ type Options struct {
 type Policy struct {
 	query    rego.PreparedEvalQuery
 	patterns cache.InterQueryValueCache
+	compiler *ast.Compiler
 	entry    string
 	names    names
 	fields   []field

@@ -1,0 +1,211 @@
+package allowlist
+
+import (
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/juliendoutre/proxaudit/policy"
+)
+
+// covers reports whether every request that a matches is certainly matched by b
+// as well. It says no where it cannot tell: of two patterns with stars, say.
+func (b *rule) covers(a *rule) bool {
+	if b.pkg != nil || a.pkg != nil {
+		return b.pkg != nil && a.pkg != nil && b.pkg.covers(a.pkg, b.action == policy.Deny) && b.coversRest(a)
+	}
+	return b.coversHost(a) && b.coversConnection(a) && b.coversRest(a)
+}
+
+// coversRest compares what rules for packages and for hosts have in common.
+func (b *rule) coversRest(a *rule) bool {
+	for _, p := range a.processes {
+		if b.processes != nil && !slices.Contains(b.processes, p) {
+			return false
+		}
+	}
+	if b.processes != nil && a.processes == nil {
+		return false
+	}
+	// A deny rule does not end with its date, see expired.
+	if b.action != policy.Deny && b.expires != nil && (a.expires == nil || a.expires.end > b.expires.end) {
+		return false
+	}
+	return b.action != a.action || b.coversNetworks(a)
+}
+
+// coversNetworks matters among rules of one list: networks are joined.
+func (b *rule) coversNetworks(a *rule) bool {
+	for _, n := range a.networks {
+		if !slices.ContainsFunc(b.networks, func(m netip.Prefix) bool { return m.Bits() <= n.Bits() && m.Contains(n.Addr()) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func (b *rule) coversHost(a *rule) bool {
+	if b.wildcard {
+		return a.wildcard && a.host == b.host || strings.HasSuffix(a.host, "."+b.host)
+	}
+	return !a.wildcard && a.host == b.host
+}
+
+func (b *rule) coversConnection(a *rule) bool {
+	if a.passthrough || b.passthrough {
+		return b.coversOpaque(a)
+	}
+	switch {
+	case a.schemes&^b.schemes != 0:
+		return false
+	case a.schemes == schemeTCP:
+		return b.coversPorts(a)
+	}
+	return b.coversPaths(a) && b.coversPorts(a) && b.coversMethods(a) &&
+		(b.query == nil || b.action == a.action && reflect.DeepEqual(a.query, b.query)) &&
+		(b.headers == nil || b.action == a.action && reflect.DeepEqual(a.headers, b.headers))
+}
+
+// coversOpaque is for rules of which one lets connections pass undecrypted: any
+// deny rule for the host keeps them from it, see decideOpaque.
+func (b *rule) coversOpaque(a *rule) bool {
+	if b.action == policy.Deny && a.passthrough {
+		return b.schemes&(schemeHTTPS|schemeWSS) != 0 && b.coversPorts(a)
+	}
+	return a.passthrough && b.passthrough && b.coversPorts(a)
+}
+
+func (b *rule) coversPorts(a *rule) bool {
+	if b.ports == nil && b.action == policy.Deny {
+		return true
+	}
+	if a.ports == nil && a.action == policy.Deny {
+		return false
+	}
+	for _, name := range schemeNames() {
+		own := policy.DefaultPort(name)
+		if a.schemes&schemeOf(name) == 0 {
+			continue
+		}
+		for _, port := range portsOr(a.ports, own) {
+			if !slices.Contains(portsOr(b.ports, own), port) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func portsOr(ports []uint16, own uint16) []uint16 {
+	if ports == nil {
+		return []uint16{own}
+	}
+	return ports
+}
+
+func (b *rule) coversMethods(a *rule) bool {
+	if b.methods == nil && b.action == policy.Deny {
+		return true
+	}
+	if a.methods == nil && a.action == policy.Deny {
+		return false
+	}
+	for _, m := range methodsOr(a.methods) {
+		if !slices.Contains(methodsOr(b.methods), m) {
+			return false
+		}
+	}
+	return true
+}
+
+func methodsOr(methods []string) []string {
+	if methods == nil {
+		return []string{"GET", "HEAD"}
+	}
+	return methods
+}
+
+func (b *rule) coversPaths(a *rule) bool {
+	if b.paths == nil {
+		return true
+	}
+	paths := a.paths
+	if paths == nil {
+		paths = []pattern{{prefix: "/", parts: []part{{deep: true}}}}
+	}
+	for i := range paths {
+		if !b.coversPath(&paths[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (b *rule) coversPath(a *pattern) bool {
+	for i := range b.paths {
+		if b.paths[i].covers(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// covers reports whether every path of a is certainly one of b.
+func (pat *pattern) covers(a *pattern) bool {
+	if len(pat.parts) == 0 {
+		return len(a.parts) == 0 && pat.prefix == a.prefix
+	}
+	if pat.prefix == a.prefix && slices.Equal(pat.parts, a.parts) {
+		return true
+	}
+	if len(pat.parts) == 1 && pat.parts[0] == (part{deep: true}) {
+		return strings.HasPrefix(a.prefix, pat.prefix)
+	}
+	// A byte that no literal has stands for the stars of a: where b takes it by a
+	// star, it takes whatever the star of a stands for. A ** may hold slashes, and
+	// is not looked into.
+	text := a.prefix
+	for _, p := range a.parts {
+		if p.deep {
+			return false
+		}
+		text += "\x00" + p.literal
+	}
+	matched, known := pat.match(text, true)
+	return matched && known
+}
+
+// covers reports whether every package of a is one of b. A deny rule for a
+// version does not deny what is about all versions; that much is left aside.
+func (pat *packagePattern) covers(a *packagePattern, deny bool) bool {
+	switch {
+	case pat.name == nil && (a.name != nil || pat.key != a.key):
+		return false
+	case pat.name != nil && !pat.coversName(a):
+		return false
+	}
+	for _, q := range pat.qualifiers {
+		if !slices.Contains(a.qualifiers, q) {
+			return false
+		}
+	}
+	switch {
+	case pat.version == nil && pat.versions == nil:
+		return true
+	case a.version != nil && len(a.version.rest) == 0:
+		return pat.matchesVersion(a.version.first, deny)
+	case a.version != nil && pat.version != nil:
+		return reflect.DeepEqual(a.version, pat.version)
+	default:
+		return false
+	}
+}
+
+func (pat *packagePattern) coversName(a *packagePattern) bool {
+	if a.name != nil {
+		return pat.key == a.key && (reflect.DeepEqual(pat.name, a.name) || reflect.DeepEqual(pat.name, newGlob(star)))
+	}
+	parts := newParts(a.key, "", "")
+	return pat.key == a.key[:parts.slash] && pat.name.match(parts.name())
+}
