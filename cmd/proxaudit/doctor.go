@@ -9,9 +9,6 @@ import (
 	"github.com/juliendoutre/proxaudit/enforce/isolate"
 )
 
-// exitFindings is what doctor returns where no confinement works.
-const exitFindings = 1
-
 // doctor tries each way to confine a command and says what works, what does not
 // and why, and what to do about it.
 func doctor(con console) int {

@@ -10,6 +10,8 @@ func helpText(args []string) string {
 			return learnHelp + runFlags + limitsHelp + runNotes
 		case "enforce":
 			return enforceHelp + policyFlags + runFlags + limitsHelp + runNotes
+		case "check":
+			return checkHelp + policyFlags + checkNotes
 		}
 	}
 	return mainHelp
@@ -21,6 +23,7 @@ lets a policy decide.
     proxaudit [audit] [flags] [--] COMMAND [ARG...]      record, block nothing
     proxaudit learn   [flags] [--] COMMAND [ARG...]      record, then write a policy
     proxaudit enforce -policy FILE [flags] [--] COMMAND  forward only what it allows
+    proxaudit check   -policy FILE...                    validate and lint policies
     proxaudit doctor                                     which isolation works here
     proxaudit help [VERB]                                a verb's flags
     proxaudit version
@@ -35,7 +38,8 @@ Without a command, one command line is read from standard input.
 Exit codes: the command's own, or 128+n when signal n ended it; 3 when it
 succeeded but something was denied; 125 when proxaudit could not do its job (the
 command was not started, or was killed); 126 when the command cannot be
-executed; 127 when it was not found.
+executed; 127 when it was not found. check exits with 0 when there is nothing to
+find, 1 with findings, 2 when it was called wrongly.
 `
 
 // policyFlags is for the verbs that take policies.
@@ -75,6 +79,27 @@ Runs COMMAND and forwards only the requests that the policy allows.
                        times: deny beats allow beats log beats default
     -fail-on-deny=false  keep the exit code 0 of a command that succeeded though
                        something was denied
+`
+
+const checkHelp = `proxaudit check -policy FILE...
+
+Reads policies and says each mistake in them, and what in them is likely not
+meant: rules that others leave nothing to, hosts where anyone can have a place,
+what is wider than it looks, dates that are over. Policies that are named
+together are looked at as they combine.
+
+    -policy FILE       a YAML allowlist, a .rego file, a folder, an OPA bundle
+                       (.tar.gz) or the https URL of one; may be given several
+                       times, and further ones may follow
+    -format FORMAT     text (default), json, or sarif for code scanners
+    -strict            notes are findings too
+`
+
+const checkNotes = `
+Each finding has a name in brackets and a severity. Exit codes: 0 when there is
+no error and no warning; 1 otherwise; 2 when check was called wrongly, or a file
+is not there. Notes say what a policy does in so many words (plain http, raw tcp,
+tls: passthrough) and change the exit code only with -strict.
 `
 
 const runFlags = `

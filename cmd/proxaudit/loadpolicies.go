@@ -108,17 +108,30 @@ func (l *policyLoader) read(ctx context.Context, source string) (hashed, error) 
 	if isURL(source) {
 		return l.readRemote(ctx, source)
 	}
+	rego, err := isRego(source)
+	switch {
+	case err != nil:
+		return nil, err
+	case rego:
+		return l.rego.Load(ctx, source)
+	default:
+		return allowlist.Load(source)
+	}
+}
+
+// isRego reports whether what is at a path is read as Rego, and not as YAML.
+func isRego(source string) (bool, error) {
 	info, err := os.Stat(source)
 	if err != nil {
-		return nil, fail("proxaudit learn -o policy.yaml -- COMMAND writes a first one", fmt.Errorf("reading the policy: %w", err))
+		return false, fail("proxaudit learn -o policy.yaml -- COMMAND writes a first one", fmt.Errorf("reading the policy: %w", err))
 	}
 	switch {
 	case info.IsDir(), strings.HasSuffix(source, ".rego"), isBundle(source):
-		return l.rego.Load(ctx, source)
+		return true, nil
 	case isYAML(source) || !info.Mode().IsRegular():
-		return allowlist.Load(source)
+		return false, nil
 	default:
-		return nil, fail("a policy is a .yaml, .yml or .rego file, a folder, or a bundle .tar.gz", fmt.Errorf("%s: %q names no kind of policy", source, filepath.Ext(source)))
+		return false, fail("a policy is a .yaml, .yml or .rego file, a folder, or a bundle .tar.gz", fmt.Errorf("%s: %q names no kind of policy", source, filepath.Ext(source)))
 	}
 }
 

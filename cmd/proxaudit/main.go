@@ -14,9 +14,11 @@ import (
 
 // Exit codes of proxaudit itself; the command has its own.
 const (
-	exitOK     = 0
-	exitDenied = 3   // the command succeeded, but something was denied
-	exitFailed = 125 // proxaudit could not do its job
+	exitOK       = 0
+	exitFindings = 1   // check, test and doctor found something
+	exitUsage    = 2   // check, test and explain were called wrongly, or cannot read what they were given
+	exitDenied   = 3   // the command succeeded, but something was denied
+	exitFailed   = 125 // proxaudit could not do its job
 )
 
 func main() {
@@ -39,6 +41,8 @@ func run(args []string, con console) int {
 		return show(con.out, versionText())
 	case "doctor":
 		return doctor(con)
+	case "check":
+		return check(rest, con)
 	case "audit", "learn", "enforce":
 		code, err := wrap(verb, rest, con)
 		if err != nil {

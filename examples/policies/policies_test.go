@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/juliendoutre/proxaudit/internal/ecosystem"
 	"github.com/juliendoutre/proxaudit/internal/hostname"
@@ -321,4 +322,20 @@ func request(line string) (*policy.Request, error) {
 		http.Header(q.Header).Add(name, value)
 	}
 	return q, nil
+}
+
+// TestClean looks at each policy as check does: what is copied from here has no
+// finding to explain away.
+func TestClean(t *testing.T) {
+	paths, err := filepath.Glob("*.yaml")
+	if err != nil || len(paths) == 0 {
+		t.Fatal(paths, err)
+	}
+	for _, path := range paths {
+		for _, f := range (allowlist.Linter{Now: time.Now(), Ecosystems: ecosystem.Types()}).Lint(path) {
+			if f.Severity > policy.Note {
+				t.Errorf("%s: %s: %s [%s]", f.Place(), f.Severity, f.Message, f.ID)
+			}
+		}
+	}
 }

@@ -9,75 +9,75 @@ import (
 	"github.com/juliendoutre/proxaudit/policy"
 )
 
-// covers reports whether every request that a matches is certainly matched by b
+// covers reports whether every request that a matches is certainly matched by r
 // as well. It says no where it cannot tell: of two patterns with stars, say.
-func (b *rule) covers(a *rule) bool {
-	if b.pkg != nil || a.pkg != nil {
-		return b.pkg != nil && a.pkg != nil && b.pkg.covers(a.pkg, b.action == policy.Deny) && b.coversRest(a)
+func (r *rule) covers(a *rule) bool {
+	if r.pkg != nil || a.pkg != nil {
+		return r.pkg != nil && a.pkg != nil && r.pkg.covers(a.pkg, r.action == policy.Deny) && r.coversRest(a)
 	}
-	return b.coversHost(a) && b.coversConnection(a) && b.coversRest(a)
+	return r.coversHost(a) && r.coversConnection(a) && r.coversRest(a)
 }
 
 // coversRest compares what rules for packages and for hosts have in common.
-func (b *rule) coversRest(a *rule) bool {
+func (r *rule) coversRest(a *rule) bool {
 	for _, p := range a.processes {
-		if b.processes != nil && !slices.Contains(b.processes, p) {
+		if r.processes != nil && !slices.Contains(r.processes, p) {
 			return false
 		}
 	}
-	if b.processes != nil && a.processes == nil {
+	if r.processes != nil && a.processes == nil {
 		return false
 	}
 	// A deny rule does not end with its date, see expired.
-	if b.action != policy.Deny && b.expires != nil && (a.expires == nil || a.expires.end > b.expires.end) {
+	if r.action != policy.Deny && r.expires != nil && (a.expires == nil || a.expires.end > r.expires.end) {
 		return false
 	}
-	return b.action != a.action || b.coversNetworks(a)
+	return r.action != a.action || r.coversNetworks(a)
 }
 
 // coversNetworks matters among rules of one list: networks are joined.
-func (b *rule) coversNetworks(a *rule) bool {
+func (r *rule) coversNetworks(a *rule) bool {
 	for _, n := range a.networks {
-		if !slices.ContainsFunc(b.networks, func(m netip.Prefix) bool { return m.Bits() <= n.Bits() && m.Contains(n.Addr()) }) {
+		if !slices.ContainsFunc(r.networks, func(m netip.Prefix) bool { return m.Bits() <= n.Bits() && m.Contains(n.Addr()) }) {
 			return false
 		}
 	}
 	return true
 }
 
-func (b *rule) coversHost(a *rule) bool {
-	if b.wildcard {
-		return a.wildcard && a.host == b.host || strings.HasSuffix(a.host, "."+b.host)
+func (r *rule) coversHost(a *rule) bool {
+	if r.wildcard {
+		return a.wildcard && a.host == r.host || strings.HasSuffix(a.host, "."+r.host)
 	}
-	return !a.wildcard && a.host == b.host
+	return !a.wildcard && a.host == r.host
 }
 
-func (b *rule) coversConnection(a *rule) bool {
-	if a.passthrough || b.passthrough {
-		return b.coversOpaque(a)
+func (r *rule) coversConnection(a *rule) bool {
+	if a.passthrough || r.passthrough {
+		return r.coversOpaque(a)
 	}
 	switch {
-	case a.schemes&^b.schemes != 0:
+	case a.schemes&^r.schemes != 0:
 		return false
 	case a.schemes == schemeTCP:
-		return b.coversPorts(a)
+		return r.coversPorts(a)
 	}
-	return b.coversPaths(a) && b.coversPorts(a) && b.coversMethods(a) &&
-		(b.query == nil || b.action == a.action && reflect.DeepEqual(a.query, b.query)) &&
-		(b.headers == nil || b.action == a.action && reflect.DeepEqual(a.headers, b.headers))
+	return r.coversPaths(a) && r.coversPorts(a) && r.coversMethods(a) &&
+		(r.query == nil || r.action == a.action && reflect.DeepEqual(a.query, r.query)) &&
+		(r.headers == nil || r.action == a.action && reflect.DeepEqual(a.headers, r.headers))
 }
 
 // coversOpaque is for rules of which one lets connections pass undecrypted: any
 // deny rule for the host keeps them from it, see decideOpaque.
-func (b *rule) coversOpaque(a *rule) bool {
-	if b.action == policy.Deny && a.passthrough {
-		return b.schemes&(schemeHTTPS|schemeWSS) != 0 && b.coversPorts(a)
+func (r *rule) coversOpaque(a *rule) bool {
+	if r.action == policy.Deny && a.passthrough {
+		return r.schemes&(schemeHTTPS|schemeWSS) != 0 && r.coversPorts(a)
 	}
-	return a.passthrough && b.passthrough && b.coversPorts(a)
+	return a.passthrough && r.passthrough && r.coversPorts(a)
 }
 
-func (b *rule) coversPorts(a *rule) bool {
-	if b.ports == nil && b.action == policy.Deny {
+func (r *rule) coversPorts(a *rule) bool {
+	if r.ports == nil && r.action == policy.Deny {
 		return true
 	}
 	if a.ports == nil && a.action == policy.Deny {
@@ -89,7 +89,7 @@ func (b *rule) coversPorts(a *rule) bool {
 			continue
 		}
 		for _, port := range portsOr(a.ports, own) {
-			if !slices.Contains(portsOr(b.ports, own), port) {
+			if !slices.Contains(portsOr(r.ports, own), port) {
 				return false
 			}
 		}
@@ -104,15 +104,15 @@ func portsOr(ports []uint16, own uint16) []uint16 {
 	return ports
 }
 
-func (b *rule) coversMethods(a *rule) bool {
-	if b.methods == nil && b.action == policy.Deny {
+func (r *rule) coversMethods(a *rule) bool {
+	if r.methods == nil && r.action == policy.Deny {
 		return true
 	}
 	if a.methods == nil && a.action == policy.Deny {
 		return false
 	}
 	for _, m := range methodsOr(a.methods) {
-		if !slices.Contains(methodsOr(b.methods), m) {
+		if !slices.Contains(methodsOr(r.methods), m) {
 			return false
 		}
 	}
@@ -126,8 +126,8 @@ func methodsOr(methods []string) []string {
 	return methods
 }
 
-func (b *rule) coversPaths(a *rule) bool {
-	if b.paths == nil {
+func (r *rule) coversPaths(a *rule) bool {
+	if r.paths == nil {
 		return true
 	}
 	paths := a.paths
@@ -135,23 +135,23 @@ func (b *rule) coversPaths(a *rule) bool {
 		paths = []pattern{{prefix: "/", parts: []part{{deep: true}}}}
 	}
 	for i := range paths {
-		if !b.coversPath(&paths[i]) {
+		if !r.coversPath(&paths[i]) {
 			return false
 		}
 	}
 	return true
 }
 
-func (b *rule) coversPath(a *pattern) bool {
-	for i := range b.paths {
-		if b.paths[i].covers(a) {
+func (r *rule) coversPath(a *pattern) bool {
+	for i := range r.paths {
+		if r.paths[i].covers(a) {
 			return true
 		}
 	}
 	return false
 }
 
-// covers reports whether every path of a is certainly one of b.
+// covers reports whether every path of a is certainly one of r.
 func (pat *pattern) covers(a *pattern) bool {
 	if len(pat.parts) == 0 {
 		return len(a.parts) == 0 && pat.prefix == a.prefix
@@ -162,7 +162,7 @@ func (pat *pattern) covers(a *pattern) bool {
 	if len(pat.parts) == 1 && pat.parts[0] == (part{deep: true}) {
 		return strings.HasPrefix(a.prefix, pat.prefix)
 	}
-	// A byte that no literal has stands for the stars of a: where b takes it by a
+	// A byte that no literal has stands for the stars of a: where r takes it by a
 	// star, it takes whatever the star of a stands for. A ** may hold slashes, and
 	// is not looked into.
 	text := a.prefix
@@ -176,7 +176,7 @@ func (pat *pattern) covers(a *pattern) bool {
 	return matched && known
 }
 
-// covers reports whether every package of a is one of b. A deny rule for a
+// covers reports whether every package of a is one of r. A deny rule for a
 // version does not deny what is about all versions; that much is left aside.
 func (pat *packagePattern) covers(a *packagePattern, deny bool) bool {
 	switch {

@@ -78,7 +78,7 @@ func (w *linting) unread(r placed) {
 			w.at(r, policy.Warning, "many-ports", "raw tcp to "+strconv.Itoa(len(r.ports))+" ports: nearly any service there can be reached", "name the one port that is needed", "ports")
 		}
 	}
-	if r.schemes&(schemeHTTP|schemeWS) != 0 {
+	if addr, err := netip.ParseAddr(r.host); r.schemes&(schemeHTTP|schemeWS) != 0 && (err != nil || !addr.IsLoopback()) {
 		w.plainHTTP(r.file, keyOf(r.node, []string{"schemes"}), "plain http to "+r.pattern())
 	}
 }

@@ -77,6 +77,7 @@ func TestLint(t *testing.T) {
 		{"writes to a code host", head + "allow: [POST https://api.github.com]\n", "a.yaml:3:9 warning code-host-write", head + "allow: [GET https://api.github.com]\n"},
 		{"writes to any path of a code host", head + "allow:\n  - host: github.com\n    methods: [GET, POST]\n    paths: ['/*/*']\n", "a.yaml:5:5 warning code-host-write", head + "allow:\n  - host: github.com\n    methods: [GET, POST]\n    paths: ['/*/*/git-upload-pack']\n"},
 		{"plain http", head + "allow:\n  - host: ok.test\n    schemes: [http]\n", "a.yaml:5:5 note plain-http", head + "allow:\n  - host: ok.test\n    schemes: [https]\n"},
+		{"plain http on the way", head + "allow: [http://10.1.2.3/]\n", "a.yaml:3:9 note plain-http", head + "allow: [http://127.0.0.1/]\n"},
 		{"passthrough", head + "allow:\n  - host: ok.test\n    tls: passthrough\n", "a.yaml:5:5 note tls-passthrough", head + "allow:\n  - host: ok.test\n"},
 		{"raw tcp", head + "allow: [tcp://ok.test:22]\n", "a.yaml:3:9 note raw-tcp", head + "deny: [tcp://ok.test:22]\n"},
 		{"raw tcp to many ports", head + "allow:\n  - host: ok.test\n    schemes: [tcp]\n    ports: [1, 2, 3, 4, 5, 6, 7, 8, 9]\n", "a.yaml:5:5 note raw-tcp\na.yaml:6:5 warning many-ports", ""},
