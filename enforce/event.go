@@ -60,11 +60,14 @@ type Event struct {
 	// Allow is the entry that would allow what was denied.
 	Allow string `json:"allow,omitempty"`
 
-	Status        int     `json:"status,omitempty"`
-	RequestBytes  int64   `json:"request_bytes,omitempty"`
-	ResponseBytes int64   `json:"response_bytes,omitempty"`
-	SHA256        string  `json:"sha256,omitempty"`
-	DurationMS    float64 `json:"duration_ms,omitempty"`
+	Status        int   `json:"status,omitempty"`
+	RequestBytes  int64 `json:"request_bytes,omitempty"`
+	ResponseBytes int64 `json:"response_bytes,omitempty"`
+	// RequestFrames and ResponseFrames are those of a WebSocket, by who sent them.
+	RequestFrames  int64   `json:"request_frames,omitempty"`
+	ResponseFrames int64   `json:"response_frames,omitempty"`
+	SHA256         string  `json:"sha256,omitempty"`
+	DurationMS     float64 `json:"duration_ms,omitempty"`
 	// Address is the address dialled.
 	Address string `json:"address,omitempty"`
 	// Error says why what was allowed did not complete.

@@ -56,6 +56,8 @@ func appendOutcome(b []byte, ev *Event) []byte {
 	b = appendInt(b, `,"status":`, int64(ev.Status))
 	b = appendInt(b, `,"request_bytes":`, ev.RequestBytes)
 	b = appendInt(b, `,"response_bytes":`, ev.ResponseBytes)
+	b = appendInt(b, `,"request_frames":`, ev.RequestFrames)
+	b = appendInt(b, `,"response_frames":`, ev.ResponseFrames)
 	b = appendText(b, `,"sha256":`, ev.SHA256)
 	if ev.DurationMS != 0 {
 		b = strconv.AppendFloat(append(b, `,"duration_ms":`...), ev.DurationMS, 'f', -1, 64)

@@ -124,30 +124,3 @@ func (b *responseBody) digest() string {
 	var buf [sha256.Size]byte
 	return hex.EncodeToString(b.sum.Sum(buf[:0]))
 }
-
-// upgradedBody is the connection behind a 101 response. It counts both ways,
-// which two goroutines do.
-type upgradedBody struct {
-	io.ReadWriteCloser
-	up, down atomic.Int64
-	end      func(up, down int64)
-	once     sync.Once
-}
-
-func (b *upgradedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadWriteCloser.Read(p)
-	b.down.Add(int64(n))
-	return n, err
-}
-
-func (b *upgradedBody) Write(p []byte) (int, error) {
-	n, err := b.ReadWriteCloser.Write(p)
-	b.up.Add(int64(n))
-	return n, err
-}
-
-func (b *upgradedBody) Close() error {
-	err := b.ReadWriteCloser.Close()
-	b.once.Do(func() { b.end(b.up.Load(), b.down.Load()) })
-	return err
-}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -204,3 +205,6 @@ func (w *wire) denied(rule, reason string) {
 		w.t.Errorf("event %+v, want rule %q, reason %q", ev, rule, reason)
 	}
 }
+
+// proxyURL names the proxy to a client of its own.
+func (w *wire) proxyURL() *url.URL { return &url.URL{Scheme: "http", Host: w.addr} }

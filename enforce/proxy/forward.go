@@ -30,9 +30,9 @@ func (p *Proxy) forward(r *http.Request, x *exchange) (*http.Response, error) {
 		return p.failed(r, x, err), nil
 	}
 	switching := resp.StatusCode == http.StatusSwitchingProtocols
-	if switching && !x.webSocket() {
+	if switching && !(x.webSocket() && tokenIn(resp.Header["Upgrade"], "websocket")) {
 		_ = resp.Body.Close()
-		return p.failed(r, x, errors.New("the server switched protocols unasked")), nil
+		return p.failed(r, x, errors.New("the server switched to a protocol that nobody asked for")), nil
 	}
 	stripResponse(resp.Header, switching)
 	for _, name := range [...]string{"Content-Type", "Date"} {
@@ -70,9 +70,10 @@ func (p *Proxy) upgraded(resp *http.Response, x *exchange) *http.Response {
 		return resp
 	}
 	header := resp.Header
-	resp.Body = &upgradedBody{ReadWriteCloser: conn, end: func(up, down int64) {
+	resp.Body = &upgradedBody{ReadWriteCloser: conn, end: func(b *upgradedBody) {
 		ev := p.responseEvent(x, http.StatusSwitchingProtocols, header)
-		ev.RequestBytes, ev.ResponseBytes = up, down
+		ev.RequestBytes, ev.ResponseBytes = b.up.Load(), b.down.Load()
+		ev.RequestFrames, ev.ResponseFrames = b.upFrames.count.Load(), b.downFrames.count.Load()
 		p.recordResponse(ev)
 	}}
 	return resp

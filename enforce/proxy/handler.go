@@ -82,6 +82,9 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t target) {
 	if p.LogHeader {
 		x.event.RequestHeader = enforce.RedactHeader(r.Header)
 	}
+	if r.ContentLength == 0 {
+		r.Body = http.NoBody // over HTTP/2 too: to the transport another one may be of any length
+	}
 	if r.Body != nil && r.Body != http.NoBody {
 		x.sent = &countingBody{ReadCloser: r.Body}
 		if p.LogBody {
@@ -94,7 +97,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t target) {
 			_ = http.NewResponseController(w).EnableFullDuplex()
 		}
 	}
-	rw := &responseWriter{ResponseWriter: w, last: r.ProtoMajor == 1 && mentionsWebSocket(strings.Join(r.Header["Upgrade"], ","))}
+	rw := newResponseWriter(w, r.ProtoMajor == 1 && mentionsWebSocket(strings.Join(r.Header["Upgrade"], ",")))
 	x.begin(rw, r)
 	stripRequest(r.Header, x.webSocket()) // before the policy looks: what is judged is what is forwarded
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
@@ -104,6 +107,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t target) {
 			p.turns.giveBack()
 		}
 	}()
+	defer rw.lateFlush.end()
 	p.engine.ServeHTTP(rw, r)
 	if rw.hijacked != nil {
 		_ = rw.hijacked.Close() // goproxy does not: the client would never see that the server has ended

@@ -191,6 +191,7 @@ func (m *memory) one(t *testing.T, stage enforce.Stage) enforce.Event {
 // certificate holds for ok.test, evil.test and 127.0.0.1.
 type origin struct {
 	port, plainPort int
+	authority       *ca.Authority // of its certificates
 	roots           *x509.CertPool
 	accepted        atomic.Int64
 	mu              sync.Mutex
@@ -203,7 +204,7 @@ func newOrigin(t testing.TB, h http.Handler) *origin {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &origin{roots: x509.NewCertPool()}
+	o := &origin{roots: x509.NewCertPool(), authority: authority}
 	o.roots.AddCert(authority.Certificate())
 	counted := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		o.mu.Lock()

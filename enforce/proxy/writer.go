@@ -16,23 +16,53 @@ var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return 
 // piece when the length is unknown: events and long polls must not wait.
 type responseWriter struct {
 	http.ResponseWriter
+	lateFlush
 	last     bool     // no HTTP follows on the connection, whatever the status
 	hijacked net.Conn // nil unless the connection was taken over
 }
 
+func newResponseWriter(w http.ResponseWriter, last bool) *responseWriter {
+	return &responseWriter{ResponseWriter: w, lateFlush: lateFlush{w: w}, last: last}
+}
+
+// Header implements http.ResponseWriter.
+func (w *responseWriter) Header() http.Header {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ResponseWriter.Header()
+}
+
 // WriteHeader implements http.ResponseWriter.
 func (w *responseWriter) WriteHeader(status int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.last && status >= http.StatusOK {
-		w.Header().Set("Connection", "close")
+		w.ResponseWriter.Header().Set("Connection", "close")
 	}
 	w.ResponseWriter.WriteHeader(status)
+	if status >= http.StatusOK {
+		w.wrote()
+	}
+}
+
+// Write implements http.ResponseWriter.
+func (w *responseWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n, err := w.ResponseWriter.Write(p)
+	w.wrote()
+	return n, err
 }
 
 // Unwrap lets http.ResponseController reach what is beneath.
 func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // Flush implements http.Flusher.
-func (w *responseWriter) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+func (w *responseWriter) Flush() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.flush()
+}
 
 // Hijack implements http.Hijacker for WebSocket.
 func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
