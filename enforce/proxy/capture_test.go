@@ -73,7 +73,8 @@ func captureWorld(t *testing.T, mode enforce.Mode, p policy.Policy, h http.Handl
 	}
 	j := &jail{Listener: l, dialled: make(chan netip.AddrPort, 1), names: map[netip.Addr]string{okAddr: "ok.test", evilAddr: "evil.test"}}
 	w := &world{t: t, addr: l.Addr().String(), events: &memory{}, names: newNameServer(t), origin: newOrigin(t, h), roots: x509.NewCertPool()}
-	w.roots.AddCert(authority.Certificate())
+	w.ca = authority.Certificate()
+	w.roots.AddCert(w.ca)
 	w.proxy = New(Config{
 		Gate: &enforce.Gate{Mode: mode, Policy: p, Recorder: w.events}, Leaf: authority.Leaf, Capture: j,
 		Roots: func() *x509.CertPool { return w.origin.roots }, Resolver: w.names.resolver(),

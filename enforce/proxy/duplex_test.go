@@ -63,6 +63,7 @@ func TestFullDuplex(t *testing.T) {
 		body, upload := io.Pipe()
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
+		context.AfterFunc(ctx, func() { _ = upload.CloseWithError(ctx.Err()) })
 		req, _ := http.NewRequestWithContext(ctx, "POST", w.urlOf("/x"), body)
 		resp, err := w.httpClient().Do(req)
 		if err != nil {
@@ -124,7 +125,7 @@ func TestStreamsArrive(t *testing.T) {
 			done <- err
 		}()
 		_, _ = io.WriteString(upload, "first")
-		if got := <-uploaded; got != "first" {
+		if got := await(t, uploaded); got != "first" {
 			t.Errorf("%q", got)
 		}
 		_ = upload.Close()
@@ -169,7 +170,7 @@ func TestAbortReachesTheServer(t *testing.T) {
 					_, _ = io.CopyN(io.Discard, resp.Body, 100_000)
 				}
 			}()
-			<-arrived
+			await(t, arrived)
 			cancel()
 			select {
 			case <-gone:
@@ -253,7 +254,7 @@ func TestExpectContinue(t *testing.T) {
 			if err != nil || resp.StatusCode != 100 {
 				t.Fatalf("%v, %v", resp, err)
 			}
-			if !<-reading {
+			if !await(t, reading) {
 				t.Error("the server did not ask")
 			}
 			_, _ = io.WriteString(conn, "abc")
@@ -344,14 +345,14 @@ func TestTrailers(t *testing.T) {
 		if diff := cmp.Diff(http.Header{"X-Announced": {"1"}, "X-Late": {"2"}}, resp.Trailer); diff != "" {
 			t.Errorf("the client received (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff(http.Header{"X-Sum": {"s"}}, <-got); diff != "" {
+		if diff := cmp.Diff(http.Header{"X-Sum": {"s"}}, await(t, got)); diff != "" {
 			t.Errorf("the server received (-want +got):\n%s", diff)
 		}
 		if e.h2 {
 			return // net/http drops what was not announced there
 		}
 		w.ask(w.open(), "POST %t/x HTTP/1.1\r\nHost: %h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Late: 1\r\nAuthorization: x\r\nX-Rewrite-URL: /admin\r\n\r\n", 1)
-		if diff := cmp.Diff(http.Header{"X-Late": {"1"}}, <-got); diff != "" {
+		if diff := cmp.Diff(http.Header{"X-Late": {"1"}}, await(t, got)); diff != "" {
 			t.Errorf("the server received (-want +got):\n%s", diff)
 		}
 	})

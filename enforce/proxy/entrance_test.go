@@ -208,3 +208,14 @@ func (w *wire) denied(rule, reason string) {
 
 // proxyURL names the proxy to a client of its own.
 func (w *wire) proxyURL() *url.URL { return &url.URL{Scheme: "http", Host: w.addr} }
+
+// await receives what a test waits for, and gives up before the test program does.
+func await[T any](t *testing.T, c <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(30 * time.Second):
+		t.Fatal("waited in vain")
+	}
+	return v
+}

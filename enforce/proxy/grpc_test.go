@@ -26,7 +26,8 @@ import (
 // grpcServer is grpc-go's own server, of its own HTTP/2 implementation.
 type grpcServer struct {
 	testgrpc.UnimplementedTestServiceServer
-	ended chan error // how the context of a call that waits ended
+	began chan struct{} // a call waits
+	ended chan error    // how its context ended
 }
 
 func (s *grpcServer) UnaryCall(ctx context.Context, in *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
@@ -37,6 +38,7 @@ func (s *grpcServer) UnaryCall(ctx context.Context, in *testgrpc.SimpleRequest) 
 	case want != nil:
 		return nil, status.Error(codes.Code(want.GetCode()), want.GetMessage())
 	case in.GetFillUsername(): // wait for the end
+		s.began <- struct{}{}
 		<-ctx.Done()
 		s.ended <- ctx.Err()
 		return nil, ctx.Err()
@@ -97,7 +99,7 @@ func grpcClient(t *testing.T, w *wire) (testgrpc.TestServiceClient, *grpcServer)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &grpcServer{ended: make(chan error, 1)}
+	server := &grpcServer{began: make(chan struct{}, 1), ended: make(chan error, 1)}
 	s := grpc.NewServer(grpc.Creds(credentials.NewServerTLSFromCert(leaf)))
 	testgrpc.RegisterTestServiceServer(s, server)
 	go func() { _ = s.Serve(l) }()
@@ -185,20 +187,24 @@ func TestGRPC(t *testing.T) {
 			}
 		},
 		"a deadline": func(t *testing.T, ctx context.Context, c testgrpc.TestServiceClient, s *grpcServer) {
-			ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+			ctx, cancel := context.WithTimeout(ctx, time.Second)
 			defer cancel()
 			if _, err := c.UnaryCall(ctx, &testgrpc.SimpleRequest{FillUsername: true}); status.Code(err) != codes.DeadlineExceeded {
 				t.Errorf("%v", err)
 			}
-			<-s.ended
+			select {
+			case <-s.began:
+				await(t, s.ended)
+			default: // too slow a machine to have got there
+			}
 		},
 		"a cancellation": func(t *testing.T, ctx context.Context, c testgrpc.TestServiceClient, s *grpcServer) {
 			ctx, cancel := context.WithCancel(ctx)
-			time.AfterFunc(100*time.Millisecond, cancel)
+			go func() { <-s.began; cancel() }()
 			if _, err := c.UnaryCall(ctx, &testgrpc.SimpleRequest{FillUsername: true}); status.Code(err) != codes.Canceled {
 				t.Errorf("%v", err)
 			}
-			if err := <-s.ended; !errors.Is(err, context.Canceled) {
+			if err := await(t, s.ended); !errors.Is(err, context.Canceled) {
 				t.Errorf("the server saw %v", err)
 			}
 		},

@@ -5,8 +5,11 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/net/http2"
 
@@ -292,6 +295,46 @@ func TestRapidReset(t *testing.T) {
 					t.Errorf("event %+v", ev)
 				}
 			}
+		})
+	}
+}
+
+// TestZeroWindow: a client that lets nothing be sent makes the server wait, and
+// nothing pile up here; when it goes, the server learns.
+func TestZeroWindow(t *testing.T) {
+	for _, e := range entrances2 {
+		t.Run(e.name, func(t *testing.T) {
+			var sent atomic.Int64
+			gone := make(chan struct{})
+			w := newWire(t, e, allowAll, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				defer close(gone)
+				for {
+					n, err := w.Write(make([]byte, 64<<10))
+					sent.Add(int64(n))
+					if err != nil {
+						return
+					}
+				}
+			}))
+			f := w.frames(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+			f.ask(1, true, ":method: GET", ":scheme: https", w.fill(":authority: %h"), ":path: /x")
+			for { // until the header is there: what follows may not come
+				frame, err := f.ReadFrame()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if h, ok := frame.(*http2.MetaHeadersFrame); ok && h.StreamID == 1 {
+					break
+				}
+			}
+			for before := int64(-1); sent.Load() != before; time.Sleep(50 * time.Millisecond) {
+				before = sent.Load() // until the server is held up
+			}
+			if n := sent.Load(); n > 16<<20 {
+				t.Errorf("the server got rid of %d bytes", n)
+			}
+			_ = f.conn.Close()
+			await(t, gone)
 		})
 	}
 }

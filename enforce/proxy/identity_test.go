@@ -319,7 +319,7 @@ func TestUpgrades(t *testing.T) {
 						w.denied("", "")
 						return
 					}
-					if h := <-got; h != "" {
+					if h := await(t, got); h != "" {
 						t.Errorf("the origin received %s", h)
 					}
 				})

@@ -113,7 +113,7 @@ func New(c Config) *Proxy {
 	p.life, p.cut = context.WithCancel(context.Background())
 	p.tls = &tls.Config{
 		MinVersion:     tls.VersionTLS12,
-		NextProtos:     []string{"h2", "http/1.1"},
+		NextProtos:     []string{"h2", "http/1.1", "http/1.0"}, // curl --http1.0 offers nothing else
 		GetCertificate: p.certificate,
 		// Small records at the start serve browsers that render half a page.
 		DynamicRecordSizingDisabled: true,

@@ -35,6 +35,7 @@ type world struct {
 	names  *nameServer
 	events *memory
 	roots  *x509.CertPool // the run's CA
+	ca     *x509.Certificate
 }
 
 // loopback is what the tests' allow decisions open.
