@@ -14,8 +14,34 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// swaps is how often a race is tried.
+// swaps is how often a race is tried, at least, and what is raced for changes.
 const swaps = 3000
+
+// race calls swap all the time, in a thread of its own, while it tries.
+func race(swap func() error, try func()) error {
+	var done atomic.Bool
+	var swapped atomic.Int64
+	failed := make(chan error, 1)
+	go func() {
+		for !done.Load() {
+			if err := swap(); err != nil {
+				failed <- err
+				return
+			}
+			swapped.Add(1)
+		}
+	}()
+	defer done.Store(true)
+	for i := 0; i < swaps || swapped.Load() < swaps; i++ {
+		select {
+		case err := <-failed:
+			return err
+		default:
+			try()
+		}
+	}
+	return nil
+}
 
 func relative() error {
 	if err := os.Chdir(os.Getenv("OUT_DIR")); err != nil {
@@ -98,17 +124,13 @@ func connectRaw(fd int, a *unix.RawSockaddrUnix, size uintptr) error {
 	return call(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(a)), size)
 }
 
-// try connects new sockets to a.
-func try(a *unix.RawSockaddrUnix, size uintptr) error {
-	for range swaps {
-		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-		if err != nil {
-			return err
-		}
+// dialRaw connects a new socket to a.
+func dialRaw(a *unix.RawSockaddrUnix, size uintptr) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err == nil {
 		_ = connectRaw(fd, a, size)
 		unix.Close(fd)
 	}
-	return nil
 }
 
 // swapAddress changes the address from one of our servers to one outside and
@@ -125,15 +147,11 @@ func swapAddress() error {
 	inside := *word
 	b, _ := unixAddress(os.Getenv("OUT_UNIX"))
 	outside := *(*uint32)(unsafe.Add(unsafe.Pointer(b), at))
-	var done atomic.Bool
-	go func() {
-		for !done.Load() {
-			atomic.StoreUint32(word, outside)
-			atomic.StoreUint32(word, inside)
-		}
-	}()
-	defer done.Store(true)
-	return try(a, size)
+	return race(func() error {
+		atomic.StoreUint32(word, outside)
+		atomic.StoreUint32(word, inside)
+		return nil
+	}, func() { dialRaw(a, size) })
 }
 
 // swapFile has one number mean a socket of a network and a unix socket in turn.
@@ -147,26 +165,16 @@ func swapFile() error {
 		return err
 	}
 	const number = 700
-	var done atomic.Bool
-	ready := make(chan error, 1)
-	go func() {
-		for !done.Load() {
-			err := errors.Join(unix.Dup3(local, number, 0), unix.Dup3(tcp, number, 0))
-			select {
-			case ready <- err:
-			default:
-			}
-		}
-	}()
-	defer done.Store(true)
-	if err := <-ready; err != nil {
+	files := [2]int{tcp, local}
+	swap := func() error {
+		files[0], files[1] = files[1], files[0]
+		return unix.Dup3(files[0], number, 0)
+	}
+	if err := swap(); err != nil {
 		return err
 	}
 	a, size := unixAddress(os.Getenv("OUT_UNIX"))
-	for range swaps {
-		_ = connectRaw(number, a, size)
-	}
-	return nil
+	return race(swap, func() { _ = connectRaw(number, a, size) })
 }
 
 // swapLink has a symbolic link lead to one of our servers and out in turn.
@@ -176,26 +184,19 @@ func swapLink() error {
 		return err
 	}
 	link := filepath.Join(os.Getenv("OUT_DIR"), "link")
-	var done atomic.Bool
-	ready := make(chan error, 1)
-	go func() {
-		for !done.Load() {
-			for _, target := range []string{ours, os.Getenv("OUT_UNIX")} {
-				_ = os.Remove(link + ".new")
-				err := errors.Join(os.Symlink(target, link+".new"), os.Rename(link+".new", link))
-				select {
-				case ready <- err:
-				default:
-				}
+	swap := func() error {
+		for _, target := range []string{ours, os.Getenv("OUT_UNIX")} {
+			if err := errors.Join(os.Symlink(target, link+".new"), os.Rename(link+".new", link)); err != nil {
+				return err
 			}
 		}
-	}()
-	defer done.Store(true)
-	if err := <-ready; err != nil {
+		return nil
+	}
+	if err := swap(); err != nil {
 		return err
 	}
 	a, size := unixAddress(link)
-	return try(a, size)
+	return race(swap, func() { dialRaw(a, size) })
 }
 
 // datagramPair has two sockets, and sends from one of them to a third.

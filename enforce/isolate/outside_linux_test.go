@@ -151,7 +151,10 @@ func (o *outside) saw(what string) {
 	o.mu.Lock()
 	o.seen = append(o.seen, what)
 	o.mu.Unlock()
-	o.any <- struct{}{}
+	select {
+	case o.any <- struct{}{}:
+	default: // nobody waits for that many
+	}
 }
 
 func (o *outside) all() string {

@@ -9,6 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// retries bounds how often a path with dots is followed anew because something,
+// anywhere, was renamed meanwhile (openat2(2), EAGAIN).
+const retries = 32
+
 // open returns what a path leads to for a thread, as an O_PATH file. Where it
 // leads does not decide anything: the file is judged. So that what the thread
 // would find is found as well, its root and working directory are where it
@@ -49,8 +53,14 @@ func open(thread int, name string, as *credentials) (int, unix.Errno) {
 
 // inRoot follows a path from a root that is not ours. What it cannot follow are
 // the links of /proc that are not paths (openat2(2), RESOLVE_IN_ROOT).
-func inRoot(root int, name string) (int, error) {
-	return unix.Openat2(root, name, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT})
+func inRoot(root int, name string) (fd int, err error) {
+	for range retries {
+		fd, err = unix.Openat2(root, name, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT})
+		if !errors.Is(err, unix.EAGAIN) {
+			break
+		}
+	}
+	return fd, err
 }
 
 func byName(proc, from, rest string) (int, error) {
