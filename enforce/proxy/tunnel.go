@@ -21,9 +21,9 @@ func (p *Proxy) tunnel(ctx context.Context, cc *clientConn, q *policy.Request, d
 	defer func() { _ = cc.Close() }()
 	ev := p.newEvent(stage, q, cc.shown)
 	if d.Action != policy.Deny && !d.Passthrough {
-		d = policy.Decision{Rule: d.Rule, Reason: "the host is allowed, but not what cannot be read: raw TCP takes a rule with schemes: [tcp]"}
+		d = policy.Decision{Rule: d.Rule, Policy: d.Policy, Reason: "the host is allowed, but not what cannot be read: raw TCP takes a rule with schemes: [tcp]"}
 	}
-	if d.Action == policy.Deny {
+	if d.Action == policy.Deny && !d.Final {
 		ev.Allow = q.Line()
 	}
 	v := p.Gate.Settle(ev, d)
