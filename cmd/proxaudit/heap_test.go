@@ -40,7 +40,6 @@ func TestHeapIsBound(t *testing.T) {
 	}
 	held := make([]byte, 64<<20)
 	becomes("64 MiB live", func(p uint64) bool { return p == leastPercent })
-	runtime.KeepAlive(held)
-	held = nil
+	runtime.KeepAlive(held) // and no longer
 	becomes("few live", func(p uint64) bool { return p > leastPercent && p <= mostPercent })
 }
