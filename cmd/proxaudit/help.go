@@ -12,6 +12,8 @@ func helpText(args []string) string {
 			return enforceHelp + policyFlags + runFlags + limitsHelp + runNotes
 		case "check":
 			return checkHelp + policyFlags + checkNotes
+		case "test":
+			return testHelp + policyFlags + testNotes
 		}
 	}
 	return mainHelp
@@ -24,6 +26,7 @@ lets a policy decide.
     proxaudit learn   [flags] [--] COMMAND [ARG...]      record, then write a policy
     proxaudit enforce -policy FILE [flags] [--] COMMAND  forward only what it allows
     proxaudit check   -policy FILE...                    validate and lint policies
+    proxaudit test    -policy FILE -log events.jsonl     replay what was recorded
     proxaudit doctor                                     which isolation works here
     proxaudit help [VERB]                                a verb's flags
     proxaudit version
@@ -38,8 +41,8 @@ Without a command, one command line is read from standard input.
 Exit codes: the command's own, or 128+n when signal n ended it; 3 when it
 succeeded but something was denied; 125 when proxaudit could not do its job (the
 command was not started, or was killed); 126 when the command cannot be
-executed; 127 when it was not found. check exits with 0 when there is nothing to
-find, 1 with findings, 2 when it was called wrongly.
+executed; 127 when it was not found. check and test exit with 0 when there is
+nothing to find, 1 with findings, 2 when they were called wrongly.
 `
 
 // policyFlags is for the verbs that take policies.
@@ -100,6 +103,35 @@ Each finding has a name in brackets and a severity. Exit codes: 0 when there is
 no error and no warning; 1 otherwise; 2 when check was called wrongly, or a file
 is not there. Notes say what a policy does in so many words (plain http, raw tcp,
 tls: passthrough) and change the exit code only with -strict.
+`
+
+const testHelp = `proxaudit test -policy FILE [-log FILE]...
+
+Asks a policy about requests that were recorded, and says what it would decide
+otherwise. Runs the tests that are kept beside the policy, too:
+
+    policy_test.yaml   beside policy.yaml, gate.rego or the folder gate, a list of
+                         - request: GET https://build.example.org/tools/cc.tgz
+                           want: allow             # or deny, or log
+                           rule: policy.yaml:4     # if it must be that one
+                           process: /usr/bin/make  # or a list: it and its parents
+                           package: pkg:npm/lodash@4.17.21
+    *_test.rego        beside a .rego file or in a folder, as for opa test
+
+    -policy FILE       as for enforce; may be given several times
+    -log FILE          events as -output writes them, or an HTTP archive (.har) of
+                       another program; may be given several times
+    -against FILE      compare with this policy instead of with what was decided
+                       then; may be given several times
+`
+
+const testNotes = `
+Secrets are not in a log, so a condition about one is asked about REDACTED; header
+fields are there where they were recorded with -log-header. What proxaudit itself
+refused is no question to a policy. Exit codes: 0 when every request of the log is
+decided as before and each test passes; 1 otherwise, or when the log has a line
+that is none; 2 when test was called wrongly, a file cannot be read, or there was
+nothing to test.
 `
 
 const runFlags = `

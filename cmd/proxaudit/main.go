@@ -43,6 +43,8 @@ func run(args []string, con console) int {
 		return doctor(con)
 	case "check":
 		return check(rest, con)
+	case "test":
+		return test(rest, con)
 	case "audit", "learn", "enforce":
 		code, err := wrap(verb, rest, con)
 		if err != nil {

@@ -19,12 +19,15 @@ type parser struct {
 	rule       []ruleKey
 	ruleNames  []string // of rule, in its order
 	mistakes   []Mistake
+	// blank is what is wrong with a file that says nothing.
+	blank Mistake
 	// places keeps where rules are written, which takes more than the rules.
 	places bool
 }
 
 func newParser(name string, data []byte) *parser {
 	p := &parser{file: name, base: filepath.Base(name), data: data, rule: ruleKeys()}
+	p.blank = Mistake{Line: 1, Column: 1, Message: "the policy is empty", Hint: "a policy that denies everything says so: version: 1"}
 	for _, k := range p.rule {
 		p.ruleNames = append(p.ruleNames, k.name)
 	}
@@ -66,8 +69,7 @@ func (p *parser) root() *yaml.Node {
 }
 
 func (p *parser) empty() {
-	p.add(Mistake{Line: 1, Column: 1, Message: "the policy is empty",
-		Hint: "a policy that denies everything says so: version: 1"})
+	p.add(p.blank)
 }
 
 // readable checks the bytes before they are taken for YAML. What a reviewer

@@ -106,32 +106,39 @@ func parse(src *source) (map[string]*ast.Module, error) {
 // check compiles in strict mode, against the schema of the input and against
 // the data, so that what can be known to be wrong fails here.
 func check(ctx context.Context, path string, modules map[string]*ast.Module, store storage.Store, prints bool) (*ast.Compiler, error) {
-	var schema any
-	if err := json.Unmarshal(inputSchema, &schema); err != nil {
-		return nil, fmt.Errorf("read the schema of the input: %w", err)
-	}
-	schemas := ast.NewSchemaSet()
-	schemas.Put(ast.SchemaRootRef, schema)
-
 	txn, err := store.NewTransaction(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("open the data of %s: %w", path, err)
 	}
 	defer store.Abort(ctx, txn)
 
-	compiler := ast.NewCompiler().
+	compiler, err := newCompiler(ctx, store, txn, prints)
+	if err != nil {
+		return nil, err
+	}
+	compiler.Compile(modules)
+	if compiler.Failed() {
+		return nil, faults(path, compiler.Errors)
+	}
+	return compiler, nil
+}
+
+// newCompiler returns a compiler that is as strict as all of them here are.
+func newCompiler(ctx context.Context, store storage.Store, txn storage.Transaction, prints bool) (*ast.Compiler, error) {
+	var schema any
+	if err := json.Unmarshal(inputSchema, &schema); err != nil {
+		return nil, fmt.Errorf("read the schema of the input: %w", err)
+	}
+	schemas := ast.NewSchemaSet()
+	schemas.Put(ast.SchemaRootRef, schema)
+	return ast.NewCompiler().
 		WithCapabilities(capabilities()).
 		WithDefaultRegoVersion(ast.RegoV1).
 		WithStrict(true).
 		WithSchemas(schemas).
 		WithUseTypeCheckAnnotations(false). // a module must not replace the schema
 		WithEnablePrintStatements(prints).
-		WithPathConflictsCheck(storage.NonEmpty(ctx, store, txn))
-	compiler.Compile(modules)
-	if compiler.Failed() {
-		return nil, faults(path, compiler.Errors)
-	}
-	return compiler, nil
+		WithPathConflictsCheck(storage.NonEmpty(ctx, store, txn)), nil
 }
 
 // prepare makes the one query that every decision evaluates.

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/juliendoutre/proxaudit/internal/replay"
+	"github.com/juliendoutre/proxaudit/policy"
+	"github.com/juliendoutre/proxaudit/policy/allowlist"
+	"github.com/juliendoutre/proxaudit/policy/rego"
+)
+
+// beside runs what is kept beside each policy, against that policy alone: it is
+// about what its author wrote, whatever it is combined with.
+func (t *trial) beside(ctx context.Context, l *policyLoader) error {
+	for _, source := range t.policySources.policies {
+		if isURL(source) {
+			continue
+		}
+		if err := t.besideRego(ctx, l, source); err != nil {
+			return err
+		}
+		table := besideYAML(source)
+		expectations, err := allowlist.LoadExpectations(table)
+		if _, missing := os.Stat(table); errors.Is(missing, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		alone := *l
+		alone.policySources.policies, alone.floors = list{source}, nil
+		p, err := alone.load(ctx)
+		if err != nil {
+			return err
+		}
+		for _, e := range expectations {
+			t.expect(ctx, p, table, e)
+		}
+	}
+	return nil
+}
+
+// besideYAML is where the expectations of a policy are kept.
+func besideYAML(source string) string {
+	name := filepath.Clean(source)
+	for _, ending := range []string{".yaml", ".yml", ".rego", ".tar.gz", ".tgz"} {
+		name = strings.TrimSuffix(name, ending)
+	}
+	return name + "_test.yaml"
+}
+
+// expect asks about one line of the table.
+func (t *trial) expect(ctx context.Context, p *policies, table string, e allowlist.Expectation) {
+	place := fmt.Sprintf("%s:%d:%d", table, e.Line, e.Column)
+	r, err := wordsRequest(e.Request)
+	if err != nil {
+		t.failed++
+		t.print("%s: no request: %s\n", place, err.Error())
+		return
+	}
+	r.Process = e.Process
+	if e.Package != "" {
+		r.Package, r.Registry = e.Package, r.Scheme+"://"+r.Authority()+"/"
+	}
+	d := p.ask(ctx, r)
+	if d.Action == e.Want && (e.Rule == "" || e.Rule == d.Rule) {
+		t.passed++
+		return
+	}
+	t.failed++
+	t.print("%s: want %s, got %s: %s\n", place, wanted(e.Want, e.Rule), wanted(d.Action, d.Rule), requestLine(r))
+	if d.Reason != "" {
+		t.print("  reason: %s\n", d.Reason)
+	}
+	if line := r.Line(); e.Want != policy.Deny && d.Action == policy.Deny && !d.Final && line != "" {
+		t.print("  to allow it, add under \"allow:\" in %s: %s\n", p.edit, line)
+	}
+}
+
+func wanted(a policy.Action, rule string) string {
+	if rule == "" {
+		return a.String()
+	}
+	return a.String() + " by " + rule
+}
+
+// wordsRequest reads "METHOD URL", or "tcp://host:port".
+func wordsRequest(text string) (*policy.Request, error) {
+	method, url, ok := strings.Cut(strings.TrimSpace(text), " ")
+	if !ok {
+		method, url = "", method
+	}
+	return replay.NewRequest(method, strings.TrimSpace(url))
+}
+
+func (t *trial) besideRego(ctx context.Context, l *policyLoader, source string) error {
+	files, err := rego.TestFiles(source)
+	if err != nil || len(files) == 0 {
+		return err
+	}
+	results, err := l.rego.Test(ctx, source, files)
+	if err != nil {
+		return err
+	}
+	for _, r := range results {
+		if r.Passed {
+			t.passed++
+			continue
+		}
+		t.failed++
+		t.print("%s:%d:%d: %s: %s\n", r.File, r.Line, r.Column, r.Name, r.Why)
+		for line := range strings.Lines(r.Output) {
+			t.print("  %s\n", strings.TrimRight(line, "\n"))
+		}
+	}
+	return nil
+}
