@@ -14,6 +14,8 @@ func helpText(args []string) string {
 			return checkHelp + policyFlags + checkNotes
 		case "test":
 			return testHelp + policyFlags + testNotes
+		case "explain":
+			return explainHelp + policyFlags + explainNotes
 		}
 	}
 	return mainHelp
@@ -27,6 +29,7 @@ lets a policy decide.
     proxaudit enforce -policy FILE [flags] [--] COMMAND  forward only what it allows
     proxaudit check   -policy FILE...                    validate and lint policies
     proxaudit test    -policy FILE -log events.jsonl     replay what was recorded
+    proxaudit explain -policy FILE METHOD URL            which rule decides, and why
     proxaudit doctor                                     which isolation works here
     proxaudit help [VERB]                                a verb's flags
     proxaudit version
@@ -42,7 +45,7 @@ Exit codes: the command's own, or 128+n when signal n ended it; 3 when it
 succeeded but something was denied; 125 when proxaudit could not do its job (the
 command was not started, or was killed); 126 when the command cannot be
 executed; 127 when it was not found. check and test exit with 0 when there is
-nothing to find, 1 with findings, 2 when they were called wrongly.
+nothing to find, 1 with findings, 2 when they were called wrongly; explain with 0 or 2.
 `
 
 // policyFlags is for the verbs that take policies.
@@ -132,6 +135,25 @@ refused is no question to a policy. Exit codes: 0 when every request of the log 
 decided as before and each test passes; 1 otherwise, or when the log has a line
 that is none; 2 when test was called wrongly, a file cannot be read, or there was
 nothing to test.
+`
+
+const explainHelp = `proxaudit explain -policy FILE METHOD URL
+
+Says what the policy decides about one request and by which rule; which rules
+came near and what kept them from matching; and what would change it. Of a Rego
+policy it shows what was evaluated. Nothing is sent. tcp://host:port without a
+method is raw TCP, and CONNECT https://host asks about tls: passthrough.
+
+    -policy FILE       as for enforce; may be given several times
+    -process EXE       the program that asks; further ones are its parents
+    -header NAME:VALUE a header field of the request; may be given several times
+    -package PURL      what package it reads, as if a registry of the policy's
+                       served it
+`
+
+const explainNotes = `
+Exit codes: 0 when there is an answer, whatever it is; 2 when explain was called
+wrongly or a policy cannot be read.
 `
 
 const runFlags = `

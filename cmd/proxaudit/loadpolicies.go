@@ -84,7 +84,7 @@ func (l *policyLoader) one(ctx context.Context, source string, p *policies, regi
 	if err != nil {
 		return nil, err
 	}
-	p.read = append(p.read, reading{shown(source), one.Hash()})
+	p.read = append(p.read, reading{shown(source), one.Hash(), one})
 	if yaml, ok := one.(*allowlist.Policy); ok {
 		for ecosystem, urls := range maps.All(yaml.Registries()) {
 			for _, r := range registries {
@@ -147,7 +147,7 @@ func (l *policyLoader) digest(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		now = append(now, reading{shown(source), hash})
+		now = append(now, reading{source: shown(source), hash: hash})
 	}
 	return now.hash(), nil
 }

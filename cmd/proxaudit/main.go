@@ -45,6 +45,8 @@ func run(args []string, con console) int {
 		return check(rest, con)
 	case "test":
 		return test(rest, con)
+	case "explain":
+		return explain(rest, con)
 	case "audit", "learn", "enforce":
 		code, err := wrap(verb, rest, con)
 		if err != nil {

@@ -25,8 +25,12 @@ type policies struct {
 	warnings []string
 }
 
-// reading is one source and the digest of what was read there.
-type reading struct{ source, hash string }
+// reading is one source, the digest of what was read there, and the policy that it
+// is, if that was asked for.
+type reading struct {
+	source, hash string
+	policy       policy.Policy
+}
 
 type readings []reading
 

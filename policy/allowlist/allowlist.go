@@ -75,6 +75,8 @@ type Policy struct {
 	file       string
 	expiries   []*expiry
 	clock      func() time.Time // time.Now, but for a test
+	// source is what was read, for Explain.
+	source []byte
 }
 
 // Load reads the file at path, once. The error is a Mistakes.
@@ -130,6 +132,7 @@ func Parse(name string, data []byte) (pol *Policy, err error) {
 		file:       name,
 		expiries:   expiries(doc.rules),
 		clock:      time.Now,
+		source:     data,
 	}, nil
 }
 

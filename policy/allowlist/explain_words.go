@@ -1,0 +1,99 @@
+package allowlist
+
+import (
+	"iter"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/publicsuffix"
+	"gopkg.in/yaml.v3"
+
+	"github.com/juliendoutre/proxaudit/policy"
+)
+
+// nodes yields a node and all in it.
+func nodes(n *yaml.Node) iter.Seq[*yaml.Node] {
+	return func(yield func(*yaml.Node) bool) { visit(n, yield) }
+}
+
+func visit(n *yaml.Node, yield func(*yaml.Node) bool) bool {
+	if !yield(n) {
+		return false
+	}
+	for _, c := range n.Content {
+		if !visit(c, yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// coversName reports whether the rule is about a host.
+func (r *rule) coversName(host string) bool {
+	if r.wildcard {
+		return strings.HasSuffix(host, "."+r.host)
+	}
+	return r.host == host
+}
+
+// registrable returns the domain that somebody registered, or the host itself
+// where there is none.
+func registrable(host string) string {
+	if domain, err := publicsuffix.EffectiveTLDPlusOne(host); err == nil {
+		return domain
+	}
+	return host
+}
+
+// editDistance is distance for names, the longest of which are compared in part.
+func editDistance(a, b string) int {
+	const most = 64
+	return distance(a[:min(len(a), most)], b[:min(len(b), most)])
+}
+
+func (s schemes) String() string {
+	var names []string
+	for _, name := range schemeNames() {
+		if s&schemeOf(name) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, " or ")
+}
+
+func (r *rule) portWords(q *question) string {
+	if r.ports == nil {
+		return "the scheme's own, " + strconv.Itoa(int(policy.DefaultPort(q.Scheme)))
+	}
+	var out []string
+	for _, p := range r.ports {
+		out = append(out, strconv.Itoa(int(p)))
+	}
+	return strings.Join(out, " or ")
+}
+
+// pathWords shows the first patterns of the rule.
+func (r *rule) pathWords() string {
+	const most = 5
+	var out []string
+	for _, p := range r.paths[:min(len(r.paths), most)] {
+		out = append(out, p.String())
+	}
+	if len(r.paths) > most {
+		out = append(out, strconv.Itoa(len(r.paths)-most)+" others")
+	}
+	return strings.Join(out, " or ")
+}
+
+// String returns the pattern as it may be written.
+func (pat *pattern) String() string {
+	var b strings.Builder
+	b.WriteString(pat.prefix)
+	for _, p := range pat.parts {
+		if p.deep {
+			b.WriteByte('*')
+		}
+		b.WriteString("*" + p.literal)
+	}
+	return b.String()
+}
