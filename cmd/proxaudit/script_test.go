@@ -28,6 +28,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if code, ok := wrapped(); ok {
+		os.Exit(code)
+	}
 	testscript.Main(m, map[string]func(){"proxaudit": main})
 }
 

@@ -42,7 +42,7 @@ func identify(fd int) (id identity, links uint64, socket bool) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return identity{}, 0, false
 	}
-	return identity{st.Dev, st.Ino}, uint64(st.Nlink), st.Mode&unix.S_IFMT == unix.S_IFSOCK
+	return identity{st.Dev, st.Ino}, uint64(st.Nlink), st.Mode&unix.S_IFMT == unix.S_IFSOCK //nolint:unconvert // 32 bits on arm64
 }
 
 // add takes over fd, an O_PATH file.
