@@ -178,7 +178,7 @@ func noRoom(dir string) error {
 		return err
 	}
 	waits := make(chan error, 1)
-	go func() { waits <- unix.Connect(newStream(), at) }()
+	go func() { waits <- unix.Connect(newStream(), &unix.SockaddrUnix{Name: at.Name}) }()
 	quick := newStream()
 	_ = unix.SetNonblock(quick, true)
 	if err := ended(unix.Connect(quick, at), unix.EAGAIN); err != nil {

@@ -13,6 +13,9 @@ import (
 // TestBodiesAreNotHeld: what is allocated for a body, by all three parties in this
 // process, is a small part of it.
 func TestBodiesAreNotHeld(t *testing.T) {
+	if underRace {
+		t.Skip("under the race detector sync.Pool forgets at random, so that what is allocated tells nothing; `go test ./...` runs this")
+	}
 	const size = 256 << 20
 	origin := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, _ := io.Copy(io.Discard, r.Body)
