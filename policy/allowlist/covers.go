@@ -10,7 +10,7 @@ import (
 )
 
 // covers reports whether every request that a matches is certainly matched by r
-// as well. It says no where it cannot tell: of two patterns with stars, say.
+// as well, where r is in the same list or in one that wins. It says no where it cannot tell: of two patterns with stars, say.
 func (r *rule) covers(a *rule) bool {
 	if r.pkg != nil || a.pkg != nil {
 		return r.pkg != nil && a.pkg != nil && r.pkg.covers(a.pkg, r.action == policy.Deny) && r.coversRest(a)
@@ -78,7 +78,8 @@ func (r *rule) coversOpaque(a *rule) bool {
 
 func (r *rule) coversPorts(a *rule) bool {
 	if r.ports == nil && r.action == policy.Deny {
-		return true
+		// Of raw bytes, it denies those to its own ports alone, see deniesRaw.
+		return a.action != policy.Deny || a.ports == nil || r.schemes&schemeTCP != 0
 	}
 	if a.ports == nil && a.action == policy.Deny {
 		return false
@@ -112,7 +113,9 @@ func (r *rule) coversMethods(a *rule) bool {
 		return false
 	}
 	for _, m := range methodsOr(a.methods) {
-		if !slices.Contains(methodsOr(r.methods), m) {
+		// Without methods, HEAD is no part of a WebSocket's, see isRead.
+		socket := m == "HEAD" && r.methods == nil && a.methods != nil && a.schemes&(schemeWS|schemeWSS) != 0
+		if socket || !slices.Contains(methodsOr(r.methods), m) {
 			return false
 		}
 	}

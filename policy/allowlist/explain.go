@@ -73,6 +73,7 @@ func (p *Policy) decides(r *rule, q *policy.Request) bool {
 	return err == nil && !d.Default
 }
 
+// wins orders the lists: the higher one decides.
 func wins(a policy.Action) int {
 	switch a {
 	case policy.Deny:

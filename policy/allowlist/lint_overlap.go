@@ -71,7 +71,7 @@ func (r *rule) coveringKeys() []string {
 
 // overlap adds a finding when b leaves nothing to a.
 func (w *linting) overlap(a, b placed) bool {
-	if a.rule == b.rule || rank(b) < rank(a) || !b.covers(a.rule) {
+	if a.rule == b.rule || wins(b.action) < wins(a.action) || !b.covers(a.rule) {
 		return false
 	}
 	switch {
@@ -92,16 +92,4 @@ func (w *linting) overlap(a, b placed) bool {
 		w.at(a, policy.Warning, "shadowed-rule", "the rule adds nothing: "+b.name+" covers all of it", "remove it, or narrow the other one")
 	}
 	return true
-}
-
-// rank orders rules by which list wins.
-func rank(r placed) int {
-	switch r.action {
-	case policy.Deny:
-		return 2
-	case policy.Allow:
-		return 1
-	default:
-		return 0
-	}
 }
