@@ -85,6 +85,7 @@ func TestLint(t *testing.T) {
 		{"wide IPv6 network", head + "allow:\n  - host: ok.test\n    networks: ['fd00::/8']\n", "a.yaml:5:5 warning wide-network", head + "allow:\n  - host: ok.test\n    networks: ['fd00:1:2::/48']\n"},
 		{"network of metadata", head + "allow:\n  - host: ok.test\n    networks: [169.254.169.254/32]\n", "a.yaml:5:5 warning wide-network", head + "allow:\n  - host: ok.test\n    networks: [169.254.1.1/32]\n"},
 		{"expired", head + "allow:\n  - host: ok.test\n    expires: 2026-11-23\n", "a.yaml:5:5 error expired", head + "allow:\n  - host: ok.test\n    expires: 2026-12-24\n"},
+		{"expired, and no more to say", head + "allow:\n  - host: ok.test\n    expires: 2026-11-23\ndeny: [{host: ok.test}]\n", "a.yaml:5:5 error expired", ""},
 		{"expired, under deny", head + "deny:\n  - host: ok.test\n    expires: 2026-11-23\n", "a.yaml:5:5 error expired", head + "deny:\n  - host: ok.test\n    expires: 2026-12-24\n"},
 		{"its last day", head + "allow:\n  - host: ok.test\n    expires: 2026-11-24\n", "a.yaml:5:5 warning expires-soon", head + "allow:\n  - host: ok.test\n    expires: 2026-12-08\n"},
 		{"not a policy", "version: 1\nalow: []\n", "a.yaml:2:1 error invalid", head},
