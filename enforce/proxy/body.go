@@ -86,6 +86,12 @@ type responseBody struct {
 	once    sync.Once
 }
 
+// here reports whether a read would not wait.
+func (b *responseBody) here() bool {
+	h, ok := b.ReadCloser.(interface{ here() bool })
+	return ok && h.here()
+}
+
 func (b *responseBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if n > 0 {

@@ -22,11 +22,12 @@ type lateFlush struct {
 	done    bool
 }
 
-// wrote notes that something waits. The lock is held.
-func (f *lateFlush) wrote() {
-	f.waiting = true
+// await comes before more is waited for: what has been written goes out after a
+// while. The lock is held.
+func (f *lateFlush) await() {
 	switch {
-	case f.armed:
+	case f.armed || !f.waiting:
+		return
 	case f.timer == nil:
 		f.timer = time.AfterFunc(flushDelay, f.fire)
 	default:

@@ -112,6 +112,11 @@ type originBody struct {
 	done  bool
 }
 
+// here reports whether a read would not wait.
+func (b *originBody) here() bool {
+	return b.done || b.known && (b.conn.br.Buffered() > 0 || b.conn.wire.ready())
+}
+
 // Read implements io.Reader.
 func (b *originBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)

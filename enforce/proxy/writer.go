@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 )
 
@@ -39,9 +40,15 @@ func (w *responseWriter) WriteHeader(status int) {
 	if w.last && status >= http.StatusOK {
 		w.ResponseWriter.Header().Set("Connection", "close")
 	}
+	h := w.ResponseWriter.Header()
 	w.ResponseWriter.WriteHeader(status)
-	if status >= http.StatusOK {
-		w.wrote()
+	if status < http.StatusOK {
+		return
+	}
+	w.waiting = true
+	// ReadFrom comes next, save for events, which goproxy writes one by one.
+	if len(h["Content-Length"]) == 0 || strings.HasPrefix(h.Get("Content-Type"), "text/event-stream") {
+		w.await()
 	}
 }
 
@@ -50,8 +57,14 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n, err := w.ResponseWriter.Write(p)
-	w.wrote()
+	w.waiting = true
 	return n, err
+}
+
+func (w *responseWriter) beforeWait() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.await()
 }
 
 // Unwrap lets http.ResponseController reach what is beneath.
@@ -77,6 +90,9 @@ func (w *responseWriter) ReadFrom(src io.Reader) (total int64, err error) {
 	defer copyBuffers.Put(buf)
 	streaming := w.Header().Get("Content-Length") == ""
 	for {
+		if b, ok := src.(interface{ here() bool }); !ok || !b.here() {
+			w.beforeWait()
+		}
 		n, rerr := src.Read(*buf)
 		if n > 0 {
 			m, werr := w.Write((*buf)[:n])
