@@ -17,6 +17,7 @@ import (
 	"github.com/juliendoutre/proxaudit/enforce/proxy"
 	"github.com/juliendoutre/proxaudit/internal/child"
 	"github.com/juliendoutre/proxaudit/internal/clientenv"
+	"github.com/juliendoutre/proxaudit/internal/heap"
 	"github.com/juliendoutre/proxaudit/internal/learn"
 	"github.com/juliendoutre/proxaudit/internal/report"
 )
@@ -63,7 +64,7 @@ func wrap(verb string, args []string, con console) (int, error) {
 			return 0, err
 		}
 	}
-	boundHeap()
+	heap.Bound()
 	s := &session{options: *o, mode: modeOf(verb), console: con}
 	defer s.close()
 	if err := s.prepare(); err != nil {

@@ -26,6 +26,7 @@ import (
 
 	"github.com/juliendoutre/proxaudit/enforce"
 	"github.com/juliendoutre/proxaudit/internal/ca"
+	"github.com/juliendoutre/proxaudit/internal/heap"
 	"github.com/juliendoutre/proxaudit/internal/report"
 	"github.com/juliendoutre/proxaudit/policy/allowlist"
 )
@@ -142,6 +143,7 @@ func underEnforce(via string, l net.Listener, authority *ca.Authority, roots *x5
 	if err != nil {
 		log.Fatal(err)
 	}
+	heap.Bound() // as the program does
 	recorder := enforce.Recorder(&report.Summary{})
 	output := via == "output"
 	if output {

@@ -1,4 +1,4 @@
-package main
+package heap
 
 import (
 	"math"
@@ -10,7 +10,7 @@ import (
 )
 
 func TestPercentFor(t *testing.T) {
-	for live, want := range map[uint64]int{0: 100, 4 << 20: 100, 8 << 20: 100, 10 << 20: 80, 16 << 20: 50, 1 << 30: 50} {
+	for live, want := range map[uint64]int{0: 400, 4 << 20: 400, 8 << 20: 200, 10 << 20: 160, 16 << 20: 100, 32 << 20: 50, 1 << 30: 50} {
 		if got := percentFor(live); got != want {
 			t.Errorf("%d MiB live: %d, want %d", live>>20, got, want)
 		}
@@ -22,7 +22,7 @@ func TestPercentFor(t *testing.T) {
 func TestHeapIsBound(t *testing.T) {
 	percent, limit := debug.SetGCPercent(-1), debug.SetMemoryLimit(1<<20) // GOGC=off GOMEMLIMIT=1MiB
 	t.Cleanup(func() { debug.SetGCPercent(percent); debug.SetMemoryLimit(limit) })
-	boundHeap()
+	Bound()
 	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
 		t.Errorf("memory limit %d", limit)
 	}
