@@ -79,6 +79,14 @@ func toASCII(host string) (string, error) {
 		return lower, nil
 	}
 	name, err := lookup.ToASCII(host)
+	if err == nil {
+		// A symbol that is mapped to a Hebrew letter passes the rule for directions
+		// (RFC 5893), which x/net/idna applies before it maps; the result does not.
+		var again string
+		if again, err = lookup.ToASCII(name); err == nil && again != name {
+			err = fmt.Errorf("a second mapping gives %q", again)
+		}
+	}
 	if err != nil {
 		return "", fmt.Errorf("%w %q: %w", ErrHost, host, err)
 	}

@@ -193,7 +193,7 @@ func TestIsPublicSuffix(t *testing.T) {
 func FuzzCanonical(f *testing.F) {
 	for _, seed := range []string{
 		"ok.test", "OK.test.", "ｏｋ。test", "o\u212a.test", "xn--bcher-kva.test", "Bücher.test",
-		"[::ffff:192.0.2.1]", "::1", "0x7f.1", "127.1", "a\u2100.test", "r3---sn.test", "xn--ok-",
+		"[::ffff:192.0.2.1]", "::1", "0x7f.1", "127.1", "a\u2100.test", "r3---sn.test", "xn--ok-", "0\u2136",
 		"ok.test\x00.evil.test", "ok.test:443", "user@ok.test", "[ok.test]", "fe80::1%eth0", "1.2.3.4.", "a..b",
 	} {
 		f.Add(seed)
