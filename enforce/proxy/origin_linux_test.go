@@ -163,8 +163,7 @@ func TestOriginExchange(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			said := make(chan struct{})
-			ended := make(chan struct{})
-			s := newScript(t, func(l *line) { defer close(ended); tt.first(l, said) }, fresh)
+			s := newScript(t, func(l *line) { tt.first(l, said) }, fresh)
 			p := newOriginPool(t, Limits{})
 			show := func(status int, body string, err error) string {
 				if err != nil {
@@ -177,7 +176,6 @@ func TestOriginExchange(t *testing.T) {
 			}
 			close(said)
 			if strings.HasSuffix(tt.name, "while idle") {
-				p.age(s.addr)
 				p.untilHeard(t, s.addr)
 			}
 			if got := show(p.fetch(t.Context(), tt.method, "http://"+s.addr+"/2")); got != tt.second {
@@ -186,17 +184,7 @@ func TestOriginExchange(t *testing.T) {
 			if n := s.accepted.Load(); n != tt.accepted {
 				t.Errorf("%d connections, want %d", n, tt.accepted)
 			}
-			_ = ended
 		})
-	}
-}
-
-// age makes the idle connections to a server older than soon.
-func (p *originPool) age(server string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, c := range p.idle[server] {
-		c.idleSince = c.idleSince.Add(-2 * soon)
 	}
 }
 

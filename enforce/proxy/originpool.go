@@ -128,17 +128,13 @@ func (p *originPool) get(server string) *originConn {
 		p.mu.Unlock()
 		// What came while nothing was asked is the end of the connection, or an
 		// answer to nobody, such as a 408, which must not become one to somebody.
-		// No server gives up so soon after a response that it is worth asking.
-		if time.Since(c.idleSince) < soon || quiet(c.wire.Conn) {
+		if quiet(c.wire.Conn) {
 			c.used = true
 			return c
 		}
 		_ = c.Close()
 	}
 }
-
-// soon is how long a connection is taken to be as it was left.
-const soon = 100 * time.Millisecond
 
 // put keeps c for the next request.
 func (p *originPool) put(server string, c *originConn) {
