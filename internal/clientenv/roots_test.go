@@ -110,6 +110,9 @@ func TestOuterRootsAreAdded(t *testing.T) {
 func TestSystemRootsStay(t *testing.T) {
 	r := ReadRoots(nil)
 	if r.system == 0 {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("under CI this must run: no system roots: %v", r.Warnings)
+		}
 		t.Skipf("no system roots here: %v", r.Warnings)
 	}
 	ca := newAuthority(t)
