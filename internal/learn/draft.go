@@ -9,11 +9,12 @@ import (
 
 // draft is a policy before it is written. Everything in it is sorted.
 type draft struct {
-	registries []registry
+	registries []*registry
 	packages   []*packageLine
 	rules      []*rule
 	left       [kinds][]*leftLine
 	requests   int // that are covered
+	runs       int // in all
 }
 
 // sighting is a flow that is learned.
@@ -27,7 +28,7 @@ type sighting struct {
 
 // draft sorts everything that was seen into what is learned and what is not.
 func (l *Learner) draft() (*draft, error) {
-	d := new(draft)
+	d := &draft{runs: l.run + 1}
 	var seen []sighting
 	left := map[string]*leftLine{}
 	for k, f := range l.flows {

@@ -64,19 +64,21 @@ func (e endpoint) authority() string {
 
 // flow counts what came of the requests with one key.
 type flow struct {
-	requests int
-	ok       int // an answer below 400, or an end without an error
-	cut      int // such an answer, broken off
-	auth     int // 401, 403, 407
-	missing  int // 404, 410
-	failed   int // any other answer, or none
-	denied   int
-	npm      bool
-	why      string // the least of the reasons for failed and denied
+	evidence
+	ok      int // an answer below 400, or an end without an error
+	cut     int // such an answer, broken off
+	auth    int // 401, 403, 407
+	missing int // 404, 410
+	failed  int // any other answer, or none
+	denied  int
+	npm     bool
+	why     string // the least of the reasons for failed and denied
 }
 
-// take adds ev to f.
-func (f *flow) take(ev *enforce.Event) {
+// take adds ev, which is part of the given run, to f.
+func (f *flow) take(ev *enforce.Event, run int) {
+	f.runs.add(run)
+	f.first = earlier(f.first, dayOf(ev.Time))
 	if strings.Contains(first(ev.RequestHeader["Accept"]), npmAccept) {
 		f.npm = true
 	}

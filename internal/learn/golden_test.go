@@ -16,13 +16,14 @@ var goldens = []struct {
 	name       string
 	options    Options
 	events     []enforce.Event
+	more       [][]enforce.Event // further runs
 	not        []string
 	neighbours []string
 }{
 	{
 		name:    "npm",
 		options: Options{Command: []string{"npm", "ci"}, Version: "1.2.3"},
-		events: join(
+		events: by("/usr/bin/node", 24, join(
 			get("https://npm.example.org/lodash"),
 			get("https://npm.example.org/lodash/-/lodash-4.17.21.tgz"),
 			get("https://npm.example.org/lodash/-/lodash-4.17.21.tgz"),
@@ -34,7 +35,7 @@ var goldens = []struct {
 			exchange("POST", "https://npm.example.org/-/npm/v1/security/advisories/bulk", 200),
 			exchange("GET", "https://npm.example.org/gone/-/gone-1.0.0.tgz", 500),
 			get("https://api.github.com/repos/example/app/releases/latest?token=hidden"),
-		),
+		)),
 		not: []string{"/gone/"},
 		neighbours: []string{
 			"GET https://npm.example.org/lodash/-/lodash-4.17.22.tgz",
@@ -222,6 +223,32 @@ var goldens = []struct {
 			"GET https://a4.evil.test/", "GET https://evil.test/", "GET https://looked-up.example.org/",
 			"GET https://npm.example.org/d/-/d-1.0.0.tgz",
 		},
+	},
+	{
+		// Three jobs of a matrix: what all of them do, and what one did.
+		name:    "runs",
+		options: Options{Command: []string{"make", "test"}},
+		events: join(
+			by("/usr/bin/node", 24, get("https://npm.example.org/a/-/a-1.0.0.tgz")),
+			by("/usr/bin/curl", 24, get("https://build.example.org/tools/cc.tgz")),
+			by("/usr/bin/curl", 24, get("https://build.example.org/tools/ld.tgz")),
+		),
+		more: [][]enforce.Event{
+			join(
+				by("/opt/hostedtoolcache/node/22/x64/bin/node", 23, get("https://npm.example.org/a/-/a-1.0.0.tgz")),
+				by("/usr/bin/curl", 23, get("https://build.example.org/tools/cc.tgz")),
+				by("/usr/bin/wget", 23, get("https://build.example.org/tools/cc.tgz")),
+				by("/tmp/a b; review: none (deleted)", 23, get("https://build.example.org/tools/cc.tgz")),
+				by("/usr/bin/curl", 23, exchange("POST", "https://build.example.org/done", 204)),
+			),
+			join(
+				by("/usr/bin/node", 25, get("https://npm.example.org/a/-/a-1.0.0.tgz")),
+				by("/usr/bin/node", 25, get("https://npm.example.org/b/-/b-1.0.0.tgz")),
+				by("/usr/bin/curl", 25, get("https://build.example.org/tools/cc.tgz")),
+				by("/usr/bin/curl", 25, get("https://build.example.org/tools/ld.tgz")),
+			),
+		},
+		neighbours: []string{"GET https://build.example.org/tools/as.tgz", "GET https://build.example.org/done"},
 	},
 	{name: "nothing"},
 }

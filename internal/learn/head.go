@@ -7,7 +7,11 @@ import (
 )
 
 func (p *printer) head(o *Options, d *draft) {
-	p.linef("# Learned by %s from one run of:", strings.TrimSpace("proxaudit "+plain(o.Version)))
+	runs, did := "one run", "that run did"
+	if p.runs > 1 {
+		runs, did = count(p.runs, "run"), "those runs did"
+	}
+	p.linef("# Learned by %s from %s of:", strings.TrimSpace("proxaudit "+plain(o.Version)), runs)
 	p.linef("#   %s", shorten(plain(enforce.RedactText(commandLine(o.Command)))))
 	left := 0
 	for _, lines := range d.left {
@@ -16,7 +20,7 @@ func (p *printer) head(o *Options, d *draft) {
 		}
 	}
 	p.linef("# %s covered, %d left out%s.", count(d.requests, "request"), left, ending(left > 0, " (see the end)"))
-	p.linef("# It says what that run did, not that it was right: review it, then enforce it.")
+	p.linef("# It says what %s, not that it was right: review it, then enforce it.", did)
 	p.linef("version: 1")
 	p.linef("default: deny")
 }

@@ -1,11 +1,12 @@
-// Package learn writes a policy from the events of one run: what was read from
-// package registries as packages, everything else by host, method and path.
+// Package learn writes a policy from the events of one run or of several: what
+// was read from package registries as packages, everything else by host, method
+// and path, and on each line the evidence for it.
 //
 // It must never widen what it saw to a host or a directory that nobody asked
 // for, never learn what was denied, failed or smells of exfiltration, never let
 // a secret or a byte from the wire that YAML or a terminal would act on into
 // the policy, and never grow without bound. The same requests give the same
-// bytes, in whatever order they came.
+// bytes, in whatever order they and the runs came.
 package learn
 
 import (
@@ -51,7 +52,10 @@ type Learner struct {
 	maxPolicy int
 
 	mu        sync.Mutex
+	run       int // from 0
+	last      day // of any event
 	flows     map[key]*flow
+	programs  map[string][]string // each name that was met, alone in a list
 	addresses map[endpoint]map[netip.Addr]struct{}
 	keyBytes  int
 	addrCount int
@@ -68,6 +72,7 @@ func New(o Options) *Learner {
 		lists:     newLists(),
 		maxPolicy: maxPolicy,
 		flows:     make(map[key]*flow),
+		programs:  make(map[string][]string),
 		addresses: make(map[endpoint]map[netip.Addr]struct{}),
 	}
 }
@@ -84,11 +89,43 @@ func (l *Learner) Record(ev enforce.Event) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.last = max(l.last, dayOf(ev.Time))
 	if f := l.flow(k); f != nil {
-		f.take(&ev)
+		f.take(&ev, l.run)
+		l.program(f, programOf(&ev))
 	}
 	l.address(k.endpoint, ev.Address)
 	return nil
+}
+
+// NextRun says that what follows belongs to another run. It is not called before
+// the first.
+func (l *Learner) NextRun() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.run++
+}
+
+// program notes who made the requests of f.
+func (l *Learner) program(f *flow, name string) {
+	if name == "" {
+		return
+	}
+	alone := l.programs[name]
+	if alone == nil {
+		if l.keyBytes+len(name) > maxKeyBytes {
+			l.overflow = true
+			return
+		}
+		l.keyBytes += len(name)
+		alone = []string{strings.Clone(name)}
+		l.programs[alone[0]] = alone
+	}
+	if f.programs == nil {
+		f.programs = alone
+		return
+	}
+	f.programs = withProgram(f.programs, alone[0])
 }
 
 // flow returns what is known of k, or nil when there is no room for more.

@@ -9,8 +9,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -30,7 +32,8 @@ func request(method, raw string) enforce.Event {
 	}
 	ev := enforce.Event{
 		Stage: enforce.StageRequest, Mode: "learn", Action: policy.Log, Method: method,
-		Scheme: u.Scheme, Host: u.Hostname(), Port: policy.DefaultPort(u.Scheme), URL: raw,
+		Scheme: u.Scheme, Host: u.Hostname(), Port: policy.DefaultPort(u.Scheme), URL: enforce.RedactURL(raw),
+		Time: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC),
 	}
 	if p := u.Port(); p != "" {
 		fmt.Sscan(p, &ev.Port)
@@ -78,14 +81,34 @@ func join(parts ...[]enforce.Event) []enforce.Event {
 	return out
 }
 
-func learned(t testing.TB, o Options, events []enforce.Event) string {
+// by names the program that made the requests, on a day of November 2026.
+func by(exe string, day int, events []enforce.Event) []enforce.Event {
+	for i := range events {
+		events[i].Process = &policy.Process{Exe: exe}
+		events[i].Time = events[i].Time.AddDate(0, 0, day-events[i].Time.Day())
+	}
+	return events
+}
+
+// learned is the policy of one run or of several.
+func learned(t testing.TB, o Options, runs ...[]enforce.Event) string {
 	t.Helper()
 	l := New(o)
-	for _, ev := range events {
-		if err := l.Record(ev); err != nil {
-			t.Fatal(err)
+	for i, events := range runs {
+		if i > 0 {
+			l.NextRun()
+		}
+		for _, ev := range events {
+			if err := l.Record(ev); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
+	return policyOf(t, l)
+}
+
+func policyOf(t testing.TB, l *Learner) string {
+	t.Helper()
 	var b bytes.Buffer
 	if err := l.WritePolicy(&b); err != nil {
 		t.Fatal(err)
@@ -120,14 +143,16 @@ func ask(t testing.TB, p *allowlist.Policy, r *ecosystem.Recognizer, ev enforce.
 }
 
 // TestGolden: what each kind of build becomes, and that it holds: every request
-// passes again, its neighbours do not, and order does not matter.
+// passes again, its neighbours do not, and order does not matter, of
+// events nor of runs.
 func TestGolden(t *testing.T) {
 	for _, tc := range goldens {
 		t.Run(tc.name, func(t *testing.T) {
-			got := learned(t, tc.options, tc.events)
+			runs := append([][]enforce.Event{tc.events}, tc.more...)
+			got := learned(t, tc.options, runs...)
 			compare(t, filepath.Join("testdata", tc.name+".yaml"), got)
 			p, r := enforced(t, got)
-			for _, ev := range tc.events {
+			for _, ev := range join(runs...) {
 				if ev.Stage == enforce.StageResponse || ev.Stage == enforce.StageUDP || ev.Stage == enforce.StageDNS {
 					continue
 				}
@@ -147,12 +172,15 @@ func TestGolden(t *testing.T) {
 					t.Errorf("neighbour %s: %v by %s", line, d.Action, d.Rule)
 				}
 			}
-			shuffled := append([]enforce.Event(nil), tc.events...)
 			rng := rand.New(rand.NewPCG(1, 2))
 			for range 5 {
-				rng.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
-				if again := learned(t, tc.options, shuffled); again != got {
-					t.Fatalf("the order of events changed the policy:\n%s", cmp.Diff(got, again))
+				rng.Shuffle(len(runs), func(i, j int) { runs[i], runs[j] = runs[j], runs[i] })
+				for i := range runs {
+					runs[i] = slices.Clone(runs[i])
+					rng.Shuffle(len(runs[i]), func(j, k int) { runs[i][j], runs[i][k] = runs[i][k], runs[i][j] })
+				}
+				if again := learned(t, tc.options, runs...); again != got {
+					t.Fatalf("the order of events or of runs changed the policy:\n%s", cmp.Diff(got, again))
 				}
 			}
 		})

@@ -18,10 +18,16 @@ var about = [kinds][2]string{
 		"find out what sends them"},
 }
 
+const (
+	notLearned      = "# Not learned:"
+	endOfNotLearned = "# (end of what was not learned)"
+)
+
 // maxLeft bounds what is listed of each kind.
 const maxLeft = 50
 
-// left lists what was not learned, as comments.
+// left lists what was not learned, as comments. The first and the last line tell
+// who merges policies where the block begins and ends.
 func (p *printer) left(d *draft) {
 	first := true
 	for kind, lines := range d.left {
@@ -30,7 +36,7 @@ func (p *printer) left(d *draft) {
 		}
 		if first {
 			p.linef("")
-			p.linef("# Not learned:")
+			p.linef(notLearned)
 			first = false
 		}
 		p.linef("#")
@@ -42,5 +48,8 @@ func (p *printer) left(d *draft) {
 			}
 			p.linef("#   %s  (%s: %s)", shorten(plain(line.text)), count(line.requests, "request"), shorten(plain(line.why)))
 		}
+	}
+	if !first {
+		p.linef(endOfNotLearned)
 	}
 }

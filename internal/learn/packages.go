@@ -13,14 +13,15 @@ import (
 // registry is one base URL under `registries:`.
 type registry struct {
 	typ, url string
-	packages int // distinct packages, whatever their version
-	of       int // distinct packages of its type, over all registries
+	evidence
+	names map[string]bool // packages, whatever their version
+	of    int             // distinct packages of its type, over all registries
 }
 
 // packageLine is one `pkg:` rule.
 type packageLine struct {
-	purl     string
-	requests int
+	purl string
+	evidence
 	example  string // the least of its requests
 	reviews  []string
 	networks []netip.Prefix
@@ -35,7 +36,7 @@ func (l *Learner) packages(d *draft, seen []sighting) ([]sighting, error) {
 	}
 	lines := map[string]*packageLine{}
 	networks := map[string][]netip.Prefix{} // by name: index and files may differ
-	names := map[[2]string]map[string]bool{}
+	registries := map[[2]string]*registry{}
 	var rest []sighting
 	for _, s := range seen {
 		q := s.query(s.flow)
@@ -56,10 +57,11 @@ func (l *Learner) packages(d *draft, seen []sighting) ([]sighting, error) {
 		name := nameOf(purl)
 		networks[name] = append(networks[name], l.networks(s.endpoint)...)
 		at := [2]string{typeOf(purl), url}
-		if names[at] == nil {
-			names[at] = map[string]bool{}
+		if registries[at] == nil {
+			registries[at] = &registry{typ: at[0], url: url, names: map[string]bool{}}
 		}
-		names[at][name] = true
+		registries[at].evidence.add(&s.evidence)
+		registries[at].names[name] = true
 	}
 	dropVersionless(lines)
 	for _, purl := range slices.Sorted(maps.Keys(lines)) {
@@ -70,12 +72,12 @@ func (l *Learner) packages(d *draft, seen []sighting) ([]sighting, error) {
 		}
 		d.packages = append(d.packages, line)
 	}
-	d.registries = registries(names)
+	d.registries = sortedRegistries(registries)
 	return rest, nil
 }
 
 func (p *packageLine) add(s sighting) {
-	p.requests += s.requests
+	p.evidence.add(&s.evidence)
 	path, _ := mask(s.path)
 	if example := s.method + " " + path; p.example == "" || example < p.example {
 		p.example = example
@@ -117,22 +119,20 @@ func typeOf(purl string) string {
 	return typ
 }
 
-func registries(names map[[2]string]map[string]bool) []registry {
+func sortedRegistries(found map[[2]string]*registry) []*registry {
 	all := map[string]map[string]bool{}
-	for at, set := range names {
-		if all[at[0]] == nil {
-			all[at[0]] = map[string]bool{}
+	for _, r := range found {
+		if all[r.typ] == nil {
+			all[r.typ] = map[string]bool{}
 		}
-		maps.Copy(all[at[0]], set)
+		maps.Copy(all[r.typ], r.names)
 	}
-	var out []registry
-	for at, set := range names {
-		out = append(out, registry{typ: at[0], url: at[1], packages: len(set), of: len(all[at[0]])})
+	for _, r := range found {
+		r.of = len(all[r.typ])
 	}
-	slices.SortFunc(out, func(a, b registry) int {
+	return slices.SortedFunc(maps.Values(found), func(a, b *registry) int {
 		return cmp.Or(cmp.Compare(a.typ, b.typ), cmp.Compare(a.url, b.url))
 	})
-	return out
 }
 
 // recognizer knows the registries that the options name and those that seen

@@ -16,17 +16,17 @@ type rule struct {
 	passthrough bool
 	paths       []*pathLine
 	networks    []netip.Prefix
-	requests    int
-	reviews     []string
+	evidence
+	reviews []string
 }
 
 // pathLine is one path pattern of a rule.
 type pathLine struct {
-	pattern  string
-	requests int
-	reviews  []string
-	methods  []string
-	note     string
+	pattern string
+	evidence
+	reviews []string
+	methods []string
+	note    string
 }
 
 // place is where lines with one pattern are joined. Reads and writes are apart,
@@ -47,7 +47,7 @@ func (l *Learner) rules(seen []sighting) []*rule {
 		if s.scheme == "tcp" || s.method == passthrough {
 			out = append(out, &rule{
 				endpoint: s.endpoint, passthrough: s.method == passthrough, networks: l.networks(s.endpoint),
-				requests: s.requests, reviews: addReview(nil, s.review),
+				evidence: s.evidence, reviews: addReview(nil, s.review),
 			})
 			continue
 		}
@@ -58,7 +58,7 @@ func (l *Learner) rules(seen []sighting) []*rule {
 			line = &pathLine{pattern: pattern}
 			lines[at] = line
 		}
-		line.requests += s.requests
+		line.evidence.add(&s.evidence)
 		line.reviews = addReview(line.reviews, s.review)
 		if s.index {
 			line.note = "the registry's own files, whose names change"
@@ -93,7 +93,7 @@ func (l *Learner) group(lines map[place]*pathLine) []*rule {
 			rules[b] = r
 		}
 		r.paths = append(r.paths, line)
-		r.requests += line.requests
+		r.evidence.add(&line.evidence)
 	}
 	for _, r := range rules {
 		slices.SortFunc(r.paths, func(a, b *pathLine) int { return cmp.Compare(a.pattern, b.pattern) })

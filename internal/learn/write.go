@@ -24,7 +24,7 @@ func (l *Learner) WritePolicy(w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("learning a policy: %w", err)
 	}
-	var p printer
+	p := printer{runs: d.runs}
 	p.head(&l.options, d)
 	p.registries(d.registries)
 	p.allow(d)
@@ -37,23 +37,26 @@ func (l *Learner) WritePolicy(w io.Writer) error {
 }
 
 // printer writes YAML. Every text in it goes through scalar or plain.
-type printer struct{ bytes.Buffer }
+type printer struct {
+	bytes.Buffer
+	runs int
+}
 
 func (p *printer) linef(format string, args ...any) {
 	_, _ = fmt.Fprintf(p, format, args...)
 	p.WriteByte('\n')
 }
 
-func (p *printer) registries(rs []registry) {
+func (p *printer) registries(rs []*registry) {
 	if len(rs) == 0 {
 		return
 	}
 	p.linef("registries:")
 	for i, r := range rs {
 		alone := (i == 0 || rs[i-1].typ != r.typ) && (i+1 == len(rs) || rs[i+1].typ != r.typ)
-		note := count(r.packages, "package")
+		words := r.seenIn(p.runs) + count(len(r.names), "package")
 		if alone {
-			p.linef("  %s: %s  # %s", r.typ, scalar(r.url), note)
+			p.linef("  %s: %s  # %s", r.typ, scalar(r.url), comment(words+", "+r.counted(), "", p.rarely(&r.evidence)))
 			continue
 		}
 		if i == 0 || rs[i-1].typ != r.typ {
@@ -61,10 +64,12 @@ func (p *printer) registries(rs []registry) {
 		}
 		// A rule for a package holds at every registry of its kind: one that few
 		// packages came from may have no business being there.
-		if r.packages*2 < r.of {
-			note += fmt.Sprintf(" of %d; review: does it belong here?", r.of)
+		reviews := p.rarely(&r.evidence)
+		if len(r.names)*2 < r.of {
+			words += fmt.Sprintf(" of %d", r.of)
+			reviews = append(reviews, "does it belong here?")
 		}
-		p.linef("    - %s  # %s", scalar(r.url), note)
+		p.linef("    - %s  # %s", scalar(r.url), comment(words+", "+r.counted(), "", reviews))
 	}
 }
 
@@ -89,7 +94,8 @@ func (p *printer) allow(d *draft) {
 }
 
 func (p *printer) packageLine(line *packageLine) {
-	note := evidence(line.requests, "e.g. "+line.example, line.reviews)
+	words := line.seenIn(p.runs) + line.counted()
+	note := comment(words, "e.g. "+line.example, append(p.rarely(&line.evidence), line.reviews...))
 	if len(line.networks) == 0 {
 		p.linef("  - %s  # %s", scalar(line.purl), note)
 		return
@@ -99,7 +105,14 @@ func (p *printer) packageLine(line *packageLine) {
 }
 
 func (p *printer) rule(r *rule) {
-	p.linef("  - host: %s  # %s", scalar(r.host), evidence(r.requests, "", r.reviews))
+	more, reviews := "", append(p.rarely(&r.evidence), r.reviews...)
+	if p.runs == 1 && r.requests == 1 {
+		reviews = append(reviews, "seen once")
+	}
+	if len(r.paths) == 1 { // what is to be said of it is said of the rule
+		more, reviews = r.paths[0].note, append(reviews, r.paths[0].reviews...)
+	}
+	p.linef("  - host: %s  # %s", scalar(r.host), comment(r.seenIn(p.runs)+r.counted(), more, reviews))
 	if len(r.methods) > 0 {
 		p.linef("    methods: [%s]", strings.Join(each(r.methods, scalar), ", "))
 	}
@@ -107,11 +120,7 @@ func (p *printer) rule(r *rule) {
 		p.linef("    paths:")
 	}
 	for _, line := range r.paths {
-		note := ""
-		if line.requests > 1 || len(line.reviews) > 0 || line.note != "" {
-			note = "  # " + evidence(line.requests, line.note, line.reviews)
-		}
-		p.linef("      - %s%s", scalar(line.pattern), note)
+		p.linef("      - %s%s", scalar(line.pattern), p.pathComment(r, line))
 	}
 	if r.port != policy.DefaultPort(r.scheme) {
 		p.linef("    ports: [%d]", r.port)
@@ -131,16 +140,27 @@ func (p *printer) networks(ns []netip.Prefix) {
 	}
 }
 
-// evidence is the comment behind a line: why it is there, and what to look at.
-func evidence(requests int, more string, reviews []string) string {
-	note := count(requests, "request")
-	if more != "" {
-		note += ", " + shorten(plain(more))
+// pathComment says what the comment on the rule does not, or nothing.
+func (p *printer) pathComment(r *rule, line *pathLine) string {
+	if len(r.paths) == 1 {
+		return ""
 	}
-	for _, r := range reviews {
-		note += "; review: " + plain(r)
+	words, reviews := "", line.reviews
+	if line.runs.len() != r.runs.len() {
+		words, reviews = line.seenIn(p.runs), append(p.rarely(&line.evidence), reviews...)
 	}
-	return note
+	if words == "" && line.requests == 1 && line.note == "" && len(reviews) == 0 {
+		return ""
+	}
+	return "  # " + comment(words+count(line.requests, "request"), line.note, reviews)
+}
+
+// rarely is the review for what was seen in one run of several.
+func (p *printer) rarely(e *evidence) []string {
+	if p.runs > 1 && e.runs.len() == 1 {
+		return []string{"seen in one run only"}
+	}
+	return nil
 }
 
 func count(n int, what string) string {
