@@ -38,9 +38,13 @@ func (q *question) overridden() override {
 type found struct {
 	first    *rule // in the file
 	networks []netip.Prefix
+	each     func(*rule) // told of every one, where it is not nil
 }
 
 func (f *found) add(r *rule) {
+	if f.each != nil {
+		f.each(r)
+	}
 	if f.first == nil || r.order < f.first.order {
 		f.first = r
 	}
@@ -72,14 +76,7 @@ func (p *Policy) Decide(_ context.Context, r *policy.Request) (policy.Decision, 
 		return p.decideOpaque(&q), nil
 	}
 	var hits [3]found
-	for b := range p.index.buckets(r.Host) {
-		for a, g := range b {
-			if g != nil {
-				g.match(&q, &hits[a])
-			}
-		}
-	}
-	p.index.matchPackage(&q, &hits)
+	p.index.match(&q, &hits)
 	for _, a := range []policy.Action{policy.Deny, policy.Allow, policy.Log} {
 		hit := &hits[a]
 		if hit.first == nil || a != policy.Deny && q.overridden() != 0 {
@@ -95,6 +92,18 @@ func (p *Policy) Decide(_ context.Context, r *policy.Request) (policy.Decision, 
 		}, nil
 	}
 	return p.unmatched(&q, hits), nil
+}
+
+// match adds the rules that match a request that can be read, or raw TCP.
+func (ix *index) match(q *question, hits *[3]found) {
+	for b := range ix.buckets(q.Host) {
+		for a, g := range b {
+			if g != nil {
+				g.match(q, &hits[a])
+			}
+		}
+	}
+	ix.matchPackage(q, hits)
 }
 
 // buckets yields the rules for host: those for its name, then those for each

@@ -8,20 +8,7 @@ import "github.com/juliendoutre/proxaudit/policy"
 // allow here too, across files as well.
 func (p *Policy) decideOpaque(q *question) policy.Decision {
 	var hits [3]found
-	if q.scheme == schemeHTTPS {
-		for b := range p.index.buckets(q.Host) {
-			for a, g := range b {
-				if g == nil {
-					continue
-				}
-				for _, r := range g.opaque {
-					if r.matchesPort(q) && r.matchesProcess(q) && !r.expired(q) {
-						hits[a].add(r)
-					}
-				}
-			}
-		}
-	}
+	p.index.matchOpaque(q, &hits)
 	if hit := hits[policy.Deny].first; hit != nil {
 		return policy.Decision{Action: policy.Deny, Rule: hit.name, Reason: hit.unreadReason(schemeHTTPS)}
 	}
@@ -31,6 +18,25 @@ func (p *Policy) decideOpaque(q *question) policy.Decision {
 		}
 	}
 	return policy.Decision{Action: p.fallback, Default: true, Reason: noMatch}
+}
+
+// matchOpaque adds the rules that decide whether a connection may pass undecrypted.
+func (ix *index) matchOpaque(q *question, hits *[3]found) {
+	if q.scheme != schemeHTTPS {
+		return
+	}
+	for b := range ix.buckets(q.Host) {
+		for a, g := range b {
+			if g == nil {
+				continue
+			}
+			for _, r := range g.opaque {
+				if r.matchesPort(q) && r.matchesProcess(q) && !r.expired(q) {
+					hits[a].add(r)
+				}
+			}
+		}
+	}
 }
 
 // deniesRaw reports whether a deny rule keeps raw bytes from passing unread: one
