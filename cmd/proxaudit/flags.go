@@ -14,8 +14,8 @@ import (
 // options are the flags of a run.
 type options struct {
 	policySources
+	learnFlags
 	output    string
-	learned   string // -o
 	isolation string
 	// allowSockets and publish are holes that the user asks for in a jail.
 	allowSockets list
@@ -86,7 +86,7 @@ func parse(verb string, args []string) (*options, error) {
 	if verb != "learn" {
 		o.policySources.flags(f)
 	} else {
-		f.StringVar(&o.learned, "o", "", "")
+		o.learnFlags.flags(f)
 	}
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -95,6 +95,11 @@ func parse(verb string, args []string) (*options, error) {
 		return nil, fail(fmt.Sprintf("proxaudit help %s lists the flags; a command's own flags go behind \"--\"", verb), err)
 	}
 	o.command = f.Args()
+	if len(o.from) > 0 {
+		if err := o.recordings(f, args); err != nil {
+			return nil, err
+		}
+	}
 	f.Visit(func(given *flag.Flag) { o.anyPort = o.anyPort || given.Name == "port" && o.port == 0 })
 	if o.server && o.port == 0 && !o.anyPort {
 		o.port = serverPort
@@ -118,6 +123,9 @@ func (o *options) check(verb string) error {
 		return fail("proxaudit learn -o policy.yaml -- COMMAND writes one", errors.New("enforce needs a policy: -policy FILE"))
 	case o.server && len(o.command) > 0:
 		return fail("drop -server to run the command, or the command to run the proxy alone", errors.New("-server runs no command"))
+	}
+	if err := o.learnFlags.check(); err != nil {
+		return err
 	}
 	return o.policySources.check()
 }

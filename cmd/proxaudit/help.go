@@ -68,12 +68,16 @@ what that policy would have denied.
 `
 
 const learnHelp = `proxaudit learn [flags] [--] COMMAND [ARG...]
+proxaudit learn [flags] -from FILE...
 
 Runs COMMAND, records every request, and writes a policy that allows what was
 seen. The policy goes to standard output, and COMMAND's standard output to
 standard error; with -o, COMMAND's standard output stays its own.
 
     -o FILE            write the policy to FILE, all at once, when COMMAND ended
+    -from FILE         learn from a recording that -output wrote instead of running a
+                       command; each is one run, and further ones may follow:
+                       -from *.jsonl
 `
 
 const enforceHelp = `proxaudit enforce -policy FILE [flags] [--] COMMAND [ARG...]

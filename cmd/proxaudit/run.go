@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -9,8 +8,6 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
-
-	"github.com/google/renameio/v2/maybe"
 
 	"github.com/juliendoutre/proxaudit/enforce"
 	"github.com/juliendoutre/proxaudit/enforce/isolate"
@@ -59,6 +56,9 @@ func wrap(verb string, args []string, con console) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if len(o.from) > 0 {
+		return 0, learnFrom(o, con)
+	}
 	if len(o.command) == 0 && !o.server {
 		if o.command, err = readCommand(con.in); err != nil {
 			return 0, err
@@ -99,7 +99,7 @@ func (s *session) finish(err error) (int, error) {
 		return 0, err // the command did not run: there is nothing to report
 	}
 	if s.learner != nil {
-		err = errors.Join(err, s.writeLearned())
+		err = errors.Join(err, s.learnFlags.writeLearned(s.learner, s.console))
 	}
 	_, _ = s.summary.WriteTo(s.console.err)
 	s.sayPolicies()
@@ -116,22 +116,6 @@ func (s *session) finish(err error) (int, error) {
 	default:
 		return s.code, nil
 	}
-}
-
-// writeLearned writes the policy to standard output or, all at once, to a file.
-func (s *session) writeLearned() error {
-	var policy bytes.Buffer
-	if err := s.learner.WritePolicy(&policy); err != nil {
-		return fmt.Errorf("writing the policy: %w", err)
-	}
-	if s.learned == "" {
-		_, err := s.console.out.Write(policy.Bytes())
-		return err
-	}
-	if err := maybe.WriteFile(s.learned, policy.Bytes(), 0o644); err != nil {
-		return fail("the policy needs a place that can be written to", fmt.Errorf("writing the policy: %w", err))
-	}
-	return nil
 }
 
 // close releases what is left, in the reverse order of prepare.
