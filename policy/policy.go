@@ -86,6 +86,11 @@ type Request struct {
 	Registry string
 	// Process is who asked, nil when unknown. It is evidence, not proof.
 	Process *Process
+	// Via holds the URLs, as URL returns them but without a query, of requests of
+	// this run that a policy let pass and that were answered by a redirect to
+	// exactly this one: its scheme, host, port, path and query. It is empty when
+	// there was none, or none that is remembered.
+	Via []string
 }
 
 // Process is the process behind a request, as far as it could be found.

@@ -17,8 +17,8 @@ import (
 
 // asked are the flags that say more about the request of `proxaudit explain`.
 type asked struct {
-	processes, headers list
-	purl               string
+	processes, headers, via list
+	purl                    string
 }
 
 // explain says which rule decides about one request, why the others did not, and
@@ -28,6 +28,7 @@ func explain(args []string, con console) int {
 	a, err := parseAbout("explain", args, func(f *flag.FlagSet) {
 		f.Var(&more.processes, "process", "")
 		f.Var(&more.headers, "header", "")
+		f.Var(&more.via, "via", "")
 		f.StringVar(&more.purl, "package", "", "")
 	})
 	if err != nil {
@@ -76,6 +77,9 @@ func (a *asked) request(words []string) (*policy.Request, error) {
 	}
 	if len(a.processes) > 0 {
 		r.Process = &policy.Process{PID: 1, Exe: a.processes[0], Argv: a.processes[:1], Parents: a.processes[1:]}
+	}
+	if r.Via, err = redirectors(a.via); err != nil {
+		return nil, err
 	}
 	if a.purl != "" {
 		if !strings.HasPrefix(a.purl, "pkg:") {

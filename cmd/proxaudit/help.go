@@ -123,6 +123,7 @@ otherwise. Runs the tests that are kept beside the policy, too:
                            rule: policy.yaml:4     # if it must be that one
                            process: /usr/bin/make  # or a list: it and its parents
                            package: pkg:npm/lodash@4.17.21
+                           via: https://build.example.org/latest  # redirected to it
     *_test.rego        beside a .rego file or in a folder, as for opa test
 
     -policy FILE       as for enforce; may be given several times
@@ -153,6 +154,7 @@ method is raw TCP, and CONNECT https://host asks about tls: passthrough.
     -header NAME:VALUE a header field of the request; may be given several times
     -package PURL      what package it reads, as if a registry of the policy's
                        served it
+    -via URL           what redirected to it; may be given several times
 `
 
 const explainNotes = `

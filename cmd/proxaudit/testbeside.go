@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,6 +66,11 @@ func (t *trial) expect(ctx context.Context, p *policies, table string, e allowli
 		return
 	}
 	r.Process = e.Process
+	if r.Via, err = redirectors(e.Via); err != nil {
+		t.failed++
+		t.print("%s: %s\n", place, err.Error())
+		return
+	}
 	if e.Package != "" {
 		r.Package, r.Registry = e.Package, r.Scheme+"://"+r.Authority()+"/"
 	}
@@ -81,6 +87,20 @@ func (t *trial) expect(ctx context.Context, p *policies, table string, e allowli
 	if line := r.Line(); e.Want != policy.Deny && d.Action == policy.Deny && !d.Final && line != "" {
 		t.print("  to allow it, add under \"allow:\" in %s: %s\n", p.edit, line)
 	}
+}
+
+// redirectors returns URLs that redirect in the form of policy.Request.Via.
+func redirectors(urls []string) ([]string, error) {
+	var out []string
+	for _, url := range urls {
+		r, err := replay.NewRequest(http.MethodGet, url)
+		if err != nil {
+			return nil, fmt.Errorf("no URL that redirects: %w", err)
+		}
+		r.Query = ""
+		out = append(out, r.URL())
+	}
+	return out, nil
 }
 
 func wanted(a policy.Action, rule string) string {

@@ -27,6 +27,13 @@
 // listed and nothing else; see matchesQuery. A rule with headers covers requests
 // whose fields of those names have these values; other fields do not matter.
 //
+// # Redirects
+//
+// A rule with via covers only requests whose exact URL, the query included, an
+// earlier request of the run was redirected to, and only where the URL of that
+// request, without its query, matches a pattern of via; see matchesVia. It is no
+// key of a deny rule: what is denied must not depend on the way there.
+//
 // # Versions
 //
 // A package's version is one version, a word with stars, or a range: comparators

@@ -28,6 +28,12 @@ func TestCoversHolds(t *testing.T) {
 				pick("", "methods: [GET]", "methods: [HEAD]", "methods: [GET, HEAD]", "methods: [GET, POST]"),
 				pick("", "paths: [/a]", "paths: [/**]", "paths: [/*]", "paths: ['/a/*']", "paths: ['/a*']", "paths: ['/a**']", "paths: ['/*/b']", "paths: [/a/b, /a]", "paths: ['/a/*b']", "paths: ['/**/b']"),
 				pick("", "", "query: {q: x}"), pick("", "", "headers: {X: y}"))
+			if !deny {
+				parts = append(parts, pick("", "", "", "via: 'https://f.test'", "via: 'https://f.test/a/**'", "via: ['https://f.test/a/b', 'https://*.f.test']", "via: ['https://*.f.test/**', 'https://f.test/**']"))
+				if strings.Contains(parts[1], "wss") {
+					parts[len(parts)-1] = ""
+				}
+			}
 			if !deny && rnd.IntN(8) == 0 {
 				parts = []string{parts[0], "tls: passthrough"}
 			}
@@ -103,7 +109,7 @@ func coveringRequests() (out []policy.Request) {
 			out = append(out, policy.Request{Method: "CONNECT", Scheme: "https", Host: host, Port: 443, Process: process})
 			for _, url := range []string{"https 443", "http 80", "https 80", "wss 443"} {
 				for _, path := range []string{"/", "/a", "/a/b", "/a/c", "/ab", "/c/b", "/a/c/b"} {
-					for _, method := range []string{"GET", "HEAD", "POST"} {
+					for i, method := range []string{"GET", "HEAD", "POST"} {
 						for _, query := range []string{"", "q=x"} {
 							r := policy.Request{Method: method, Host: host, Path: path, Query: query, Process: process}
 							_, _ = fmt.Sscan(url, &r.Scheme, &r.Port)
@@ -111,6 +117,10 @@ func coveringRequests() (out []policy.Request) {
 								r.Header = map[string][]string{"X": {"y"}}
 							}
 							out = append(out, r)
+							for _, via := range []string{"https://f.test/a/b", "https://f.test/b", "https://g.f.test/b"}[i:] {
+								r.Via = []string{via}
+								out = append(out, r)
+							}
 						}
 					}
 				}

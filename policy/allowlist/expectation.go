@@ -2,6 +2,7 @@ package allowlist
 
 import (
 	"path"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 
@@ -19,13 +20,15 @@ type Expectation struct {
 	Package string
 	// Process asks, and the others of the list are its parents. It may be nil.
 	Process *policy.Process
-	Want    policy.Action
+	// Via are the URLs that redirected to it. It may be empty.
+	Via  []string
+	Want policy.Action
 	// Rule is the one that must decide; "" stands for any.
 	Rule string
 }
 
 // LoadExpectations reads a table of expectations: a list of mappings with the
-// keys request, want and, where they matter, package, process and rule. It is
+// keys request, want and, where they matter, package, process, via and rule. It is
 // read as strictly as a policy, and a table without a line is a mistake: it would
 // pass whatever the policy says. The error is a Mistakes.
 func LoadExpectations(path string) ([]Expectation, error) {
@@ -58,7 +61,7 @@ func ParseExpectations(name string, data []byte) ([]Expectation, error) {
 func (p *parser) expectation(n *yaml.Node) Expectation {
 	e := Expectation{Line: n.Line, Column: n.Column}
 	there := map[string]bool{}
-	ok := p.fields(n, "an expectation", []string{"request", "want", "package", "process", "rule"}, func(key, v *yaml.Node) {
+	ok := p.fields(n, "an expectation", []string{"request", "want", "package", "process", "via", "rule"}, func(key, v *yaml.Node) {
 		there[key.Value] = true
 		switch key.Value {
 		case "request":
@@ -69,6 +72,8 @@ func (p *parser) expectation(n *yaml.Node) Expectation {
 			e.Package, _ = p.text(v, "package")
 		case "process":
 			e.Process = p.asker(v)
+		case "via":
+			e.Via = p.redirectors(v)
 		case "rule":
 			e.Rule, _ = p.text(v, "rule")
 		}
@@ -90,6 +95,23 @@ func (p *parser) want(n *yaml.Node) policy.Action {
 		}
 	}
 	return a
+}
+
+// redirectors reads the URL that redirected, or a list of those that did.
+func (p *parser) redirectors(n *yaml.Node) []string {
+	items := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		items = p.items(n, "via")
+	}
+	var out []string
+	for _, item := range items {
+		url, ok := p.text(item, "a redirecting URL")
+		if ok && !strings.Contains(url, "://") {
+			p.at(item, quoted(url)+" is not a URL", "write a URL such as https://build.example.org/releases/cc.tgz")
+		}
+		out = append(out, url)
+	}
+	return out
 }
 
 // asker reads the path of a program, or a list of it and those that it descends

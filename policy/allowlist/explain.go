@@ -131,6 +131,9 @@ func (r *rule) differs(q *question, registries map[string][]string) (distance in
 		add(!r.matchesHeaders(q), "headers", "what the rule lists", "those of this request")
 		add(!r.matchesQuery(q), "query", "what the rule lists", "that of this request")
 	}
+	if !r.matchesVia(q) {
+		parts = append(parts, "via: "+r.viaWords(q))
+	}
 	return distance + len(parts), append(parts, r.differsElse(q)...)
 }
 

@@ -18,11 +18,13 @@ allow:
     query: {q: x}
     headers: {Accept: text/html}
     processes: [make]
+    via: [https://f.test/a/**, https://g.test:8443]
     expires: 2030-01-01`
 	ask := func() *policy.Request {
 		r := request(t, "POST https://ok.test/a/x?q=x")
 		r.Header = map[string][]string{"Accept": {"text/html"}}
 		r.Process = &policy.Process{Exe: "/usr/bin/make"}
+		r.Via = []string{"https://other.test/", "https://g.test:8443/x"}
 		return r
 	}
 	for _, tt := range []struct {
@@ -40,6 +42,8 @@ allow:
 		{"unknown process", func(r *policy.Request) { r.Process = nil }, -1, "process: make, not unknown"},
 		{"scheme", func(r *policy.Request) { r.Scheme, r.Port = "http", 80 }, -1, "scheme: https, not http"},
 		{"port", func(r *policy.Request) { r.Port = 8443 }, -1, "port: the scheme's own, 443, not 8443"},
+		{"no redirect", func(r *policy.Request) { r.Via = nil }, -1, "via: a redirect from https://f.test/a/** or https://g.test:8443, and none led to exactly this URL"},
+		{"another redirect", func(r *policy.Request) { r.Via = []string{"https://f.test/b"} }, -1, "via: a redirect from https://f.test/a/** or https://g.test:8443, not from https://f.test/b"},
 		{"date", func(*policy.Request) {}, 2, "expires: the rule was over on 2030-01-01"},
 		{"header that overrides", func(r *policy.Request) { r.Header["X-Http-Method-Override"] = []string{"PUT"} }, -1, "headers: no rule allows a request with X-Http-Method-Override"},
 		{"a neighbour's host", func(r *policy.Request) { r.Host = "www.ok.test" }, -1, "host: ok.test, not www.ok.test"},

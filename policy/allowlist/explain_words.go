@@ -74,13 +74,27 @@ func (r *rule) portWords(q *question) string {
 
 // pathWords shows the first patterns of the rule.
 func (r *rule) pathWords() string {
+	return alternatives(r.paths, func(p *pattern) string { return p.String() })
+}
+
+// viaWords says which redirect would have led here, and what did.
+func (r *rule) viaWords(q *question) string {
+	want := "a redirect from " + alternatives(r.via, (*redirector).String)
+	if len(q.Via) == 0 {
+		return want + ", and none led to exactly this URL"
+	}
+	return want + ", not from " + alternatives(q.Via, func(url *string) string { return printable(*url) })
+}
+
+// alternatives shows the first of several.
+func alternatives[T any](list []T, text func(*T) string) string {
 	const most = 5
 	var out []string
-	for _, p := range r.paths[:min(len(r.paths), most)] {
-		out = append(out, p.String())
+	for i := range list[:min(len(list), most)] {
+		out = append(out, text(&list[i]))
 	}
-	if len(r.paths) > most {
-		out = append(out, strconv.Itoa(len(r.paths)-most)+" others")
+	if len(list) > most {
+		out = append(out, strconv.Itoa(len(list)-most)+" others")
 	}
 	return strings.Join(out, " or ")
 }

@@ -67,6 +67,31 @@ func TestLineRoundTrip(t *testing.T) {
 	}
 }
 
+// TestLineOfRedirects has requests that a redirect led to: the line is about it.
+func TestLineOfRedirects(t *testing.T) {
+	for _, tt := range []struct{ request, via, line string }{
+		{"https://ok.test/a?signature=x", "https://f.test/latest", `- {host: ok.test, via: ["https://f.test/latest"]}`},
+		{"HEAD http://ok.test:8080/a", "https://ok.test:8080/latest", `- {host: ok.test, ports: [8080], schemes: [http], via: ["https://ok.test:8080/latest"]}`},
+		{"http://10.0.0.1/a", "http://[2001:db8::1]/[a]'\"*", `- {host: "10.0.0.1", schemes: [http], via: ["http://[2001:db8::1]/%5Ba%5D'%22%2A"], networks: ["10.0.0.1/32"]}`},
+		{"https://ok.test/a", "https://ok.test/latest", "- GET https://ok.test/a"},
+		{"POST https://ok.test/a", "https://f.test/latest", "- POST https://ok.test/a"},
+	} {
+		r := request(t, tt.request)
+		r.Via = []string{request(t, tt.via).URL()}
+		if got := r.Line(); got != tt.line {
+			t.Errorf("%s: line %q, want %q", tt.request, got, tt.line)
+			continue
+		}
+		p := mustParse(t, "allow:\n  "+tt.line)
+		if d := decide(t, p, r); d.Action != policy.Allow {
+			t.Errorf("%s does not allow %s: %+v", tt.line, tt.request, d)
+		}
+		if r.Via = nil; strings.Contains(tt.line, "via") && decide(t, p, r).Action != policy.Deny {
+			t.Errorf("%s allows %s without a redirect", tt.line, tt.request)
+		}
+	}
+}
+
 func TestLineOfPackages(t *testing.T) {
 	for _, purl := range []string{
 		"pkg:npm/lodash@4.17.21", "pkg:npm/%40scope/x@1.0.0-rc.1%2Bbuild", "pkg:golang/github.com/example/app@v1.0.0",

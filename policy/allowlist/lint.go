@@ -30,6 +30,8 @@ const soon = 14 * 24 * time.Hour
 type linting struct {
 	Linter
 	registries map[string]bool // ecosystems that have one
+	bases      []string        // of all of them
+	open       bool            // a default lets pass what no rule matches
 	rules      []placed
 	found      []policy.Finding
 
@@ -58,9 +60,11 @@ func (l Linter) Lint(paths ...string) []policy.Finding {
 			w.mistakes(ms)
 			continue
 		}
-		for name := range doc.registries {
+		for name, urls := range doc.registries {
 			w.registries[name] = true
+			w.bases = append(w.bases, urls...)
 		}
+		w.open = w.open || doc.fallback != policy.Deny
 		for _, r := range doc.rules {
 			w.rules = append(w.rules, placed{r, path, len(w.rules)})
 		}
@@ -73,6 +77,7 @@ func (l Linter) Lint(paths ...string) []policy.Finding {
 		w.rule(r)
 	}
 	w.overlaps()
+	w.redirects()
 	slices.SortStableFunc(w.found, func(a, b policy.Finding) int {
 		return cmp.Or(slices.Index(paths, a.File)-slices.Index(paths, b.File), a.Line-b.Line, a.Column-b.Column, cmp.Compare(a.ID, b.ID))
 	})

@@ -12,12 +12,8 @@ const maxComparisons = 20_000_000
 // overlaps points at rules that can have no effect, because of others.
 func (w *linting) overlaps() {
 	buckets := map[string][]placed{}
-	var live []placed
-	for _, r := range w.rules {
-		if r.action != policy.Deny && r.expires != nil && r.expires.end <= w.Now.Unix() {
-			continue // it is pointed at already, and covers nothing
-		}
-		live = append(live, r)
+	live := w.live()
+	for _, r := range live {
 		buckets[r.bucketKey()] = append(buckets[r.bucketKey()], r)
 	}
 	left := maxComparisons
@@ -27,6 +23,18 @@ func (w *linting) overlaps() {
 			return
 		}
 	}
+}
+
+// live returns the rules that are not over: those are pointed at already, and
+// match nothing.
+func (w *linting) live() []placed {
+	var live []placed
+	for _, r := range w.rules {
+		if r.action == policy.Deny || r.expires == nil || r.expires.end > w.Now.Unix() {
+			live = append(live, r)
+		}
+	}
+	return live
 }
 
 // overlapped looks for a rule that leaves nothing to a, and returns how many it

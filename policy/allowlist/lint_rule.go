@@ -94,7 +94,9 @@ func (r *rule) pattern() string {
 // tenants points at hosts where anyone can put something, or take something in.
 func (w *linting) tenants(r placed) {
 	const mend = "name what is yours there: the host, or the first segments of the path"
-	if r.wildcard {
+	// Where a redirect must have led, it says whose place there is meant.
+	if r.via != nil {
+	} else if r.wildcard {
 		if host, what := w.shared.Below(r.host); host != "" {
 			w.at(r, policy.Warning, "wildcard-shared-domain", r.pattern()+" covers "+host+" ("+what+"), where anyone can have a name", mend, "host")
 		}

@@ -53,11 +53,13 @@ func (p *parser) consistent(r *rule, at map[string]*yaml.Node) {
 	}
 	if at["package"] != nil {
 		refuse("has no place in a rule for a package: the registry says where, and reading is all it allows",
-			"remove it, or write a rule for the host", "host", "methods", "paths", "ports", "schemes", "query", "headers", "tls")
+			"remove it, or write a rule for the host", "host", "methods", "paths", "ports", "schemes", "query", "headers", "tls", "via")
 	}
 	if r.action == policy.Deny {
 		refuse("has no meaning under deny: the decision comes before any address is known",
 			"remove it, or deny the address as a host", "networks")
+		refuse("has no place under deny: what a redirect makes denied, a request without one would reach",
+			"remove it: denying the host denies what leads there too", "via")
 		refuse("has no meaning under deny", "remove it: denying the host denies its connections", "tls")
 		return
 	}
@@ -65,11 +67,14 @@ func (p *parser) consistent(r *rule, at map[string]*yaml.Node) {
 		if at["ports"] == nil {
 			p.at(at["schemes"], "a tcp rule needs ports", "add ports, such as ports: [22]")
 		}
-		refuse("cannot be seen in raw tcp", "write a rule of its own for https", "paths", "methods", "query", "headers")
+		refuse("cannot be seen in raw tcp", "write a rule of its own for https", "paths", "methods", "query", "headers", "via")
+	}
+	if at["via"] != nil && r.schemes&(schemeWS|schemeWSS) != 0 {
+		refuse("of a rule with via can only be https and http: no client follows a redirect to a WebSocket", "write a rule of its own for the WebSocket", "schemes")
 	}
 	if r.passthrough {
 		const hint = "remove it, or remove tls: passthrough"
-		refuse("cannot be seen undecrypted: a passthrough rule is decided by host and port alone", hint, "paths", "methods", "query", "headers")
+		refuse("cannot be seen undecrypted: a passthrough rule is decided by host and port alone", hint, "paths", "methods", "query", "headers", "via")
 		if at["schemes"] != nil && r.schemes != schemeHTTPS && r.schemes != 0 {
 			refuse("of a passthrough rule can only be https", hint, "schemes")
 		}

@@ -21,11 +21,12 @@ const (
 	byPath
 	byHeaders
 	byQuery
+	byRedirect
 	byExpiry
 )
 
 func (o obstacle) String() string {
-	return [...]string{"this scheme", "this port", "this method", "this process", "this path", "these header fields", "this query", "this date"}[o]
+	return [...]string{"this scheme", "this port", "this method", "this process", "this path", "these header fields", "this query", "this way", "this date"}[o]
 }
 
 // unmatched returns the default, and where that denies, words for the rule that
@@ -86,6 +87,8 @@ func (ix *index) nearest(q *question) string {
 	switch {
 	case best != nil && stopped == byExpiry:
 		return best.expiredWords()
+	case best != nil && stopped == byRedirect:
+		return best.name + " has this host, but only for " + best.viaWords(q)
 	case best != nil:
 		return best.name + " has this host, but not " + stopped.String()
 	case opaque != nil:
@@ -114,8 +117,10 @@ func (r *rule) stopped(q *question) obstacle {
 		return byPath
 	case !r.matchesHeaders(q):
 		return byHeaders
-	case !r.matchesQuery(q) || r.expires == nil:
+	case !r.matchesQuery(q), r.expires == nil && r.matchesVia(q):
 		return byQuery
+	case !r.matchesVia(q):
+		return byRedirect
 	default:
 		return byExpiry
 	}

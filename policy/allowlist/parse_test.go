@@ -132,6 +132,25 @@ func mistakes() []mistake {
 		{"expires null", v("allow: [{host: ok.test, expires: }]"), "policy.yaml:2:34: expires must be a date, not nothing\n  hint: write a date such as 2027-01-31: the last day, in UTC, on which the rule holds"},
 		{"misspelled expires", v("allow: [{host: ok.test, expire: 2027-01-31}]"), "policy.yaml:2:25: unknown key \"expire\" in a rule\n  hint: did you mean expires?"},
 
+		{"via under deny", v("deny: [{host: ok.test, via: 'https://a.test/**'}]"), "policy.yaml:2:24: via has no place under deny: what a redirect makes denied, a request without one would reach\n  hint: remove it: denying the host denies what leads there too"},
+		{"via of a package", v("allow: [{package: 'pkg:npm/x', via: 'https://a.test'}]"), "policy.yaml:2:32: via has no place in a rule for a package: the registry says where, and reading is all it allows\n  hint: remove it, or write a rule for the host"},
+		{"via of raw tcp", v("allow: [{host: ok.test, schemes: [tcp], ports: [22], via: 'https://a.test'}]"), "policy.yaml:2:54: via cannot be seen in raw tcp\n  hint: write a rule of its own for https"},
+		{"via undecrypted", v("allow: [{host: ok.test, tls: passthrough, via: 'https://a.test'}]"), "policy.yaml:2:43: via cannot be seen undecrypted: a passthrough rule is decided by host and port alone\n  hint: remove it, or remove tls: passthrough"},
+		{"via of a WebSocket", v("allow: [{host: ok.test, schemes: [https, wss], via: 'https://a.test'}]"), "policy.yaml:2:25: schemes of a rule with via can only be https and http: no client follows a redirect to a WebSocket\n  hint: write a rule of its own for the WebSocket"},
+		{"via a WebSocket", v("allow: [{host: ok.test, via: 'wss://a.test/x'}]"), "policy.yaml:2:30: nothing redirects over wss\n  hint: write a URL such as https://build.example.org/releases/**"},
+		{"via a misspelled scheme", v("allow: [{host: ok.test, via: ['htps://a.test/x']}]"), "policy.yaml:2:31: unknown scheme \"htps\"\n  hint: did you mean https?"},
+		{"via a host", v("allow: [{host: ok.test, via: a.test}]"), "policy.yaml:2:30: \"a.test\" is not a URL\n  hint: write a URL such as https://build.example.org/releases/**"},
+		{"via a method", v("allow: [{host: ok.test, via: 'GET https://a.test/x'}]"), "policy.yaml:2:30: \"GET https://a.test/x\" has a method: whatever is redirected counts\n  hint: write https://a.test/x"},
+		{"via a query", v("allow: [{host: ok.test, via: 'https://a.test/x?y=z'}]"), "policy.yaml:2:47: a path has no query and no fragment\n  hint: remove \"?y=z\"; a rule covers every query, or only what its key query lists"},
+		{"via somebody", v("allow: [{host: ok.test, via: 'https://x@a.test/x'}]"), "policy.yaml:2:39: invalid host \"x@a.test\": character '@'\n  hint: write a name such as build.example.org, or an address"},
+		{"via a host in capitals", v("allow: [{host: ok.test, via: 'https://A.test/x'}]"), "policy.yaml:2:39: host \"A.test\" is not in canonical form\n  hint: write a.test"},
+		{"via dots", v("allow: [{host: ok.test, via: 'https://a.test/x/../y'}]"), "policy.yaml:2:45: path \"/x/../y\": ambiguous path: dot segment\n  hint: write the path as a server would see it"},
+		{"via a public suffix", v("allow: [{host: ok.test, via: 'https://*.github.io/x'}]"), "policy.yaml:2:39: \"*.github.io\" is a wildcard over a public suffix: anyone may own a name below it\n  hint: name the hosts, or the domain below github.io that is meant"},
+		{"via nothing", v("allow: [{host: ok.test, via: }]"), "policy.yaml:2:30: a redirecting URL must be text, not nothing"},
+		{"via an empty list", v("allow: [{host: ok.test, via: []}]"), "policy.yaml:2:30: via is an empty list, which matches nothing\n  hint: remove via, or name what it matches"},
+		{"via a mapping", v("allow: [{host: ok.test, via: {host: a.test}}]"), "policy.yaml:2:30: a redirecting URL must be text, not a mapping"},
+		{"misspelled via", v("allow: [{host: ok.test, vai: 'https://a.test'}]"), "policy.yaml:2:25: unknown key \"vai\" in a rule\n  hint: known here: host, package, methods, paths, query, headers, via, ports, schemes, networks, processes, tls, expires, reason"},
+
 		{"reason too long", v("allow: [{host: ok.test, reason: " + strings.Repeat("a", 1001) + "}]"), "policy.yaml:2:33: reason is too long\n  hint: 1000 bytes are the most; put the rest into a comment"},
 		{"path without slash", v("allow: [{host: ok.test, paths: [tools]}]"), "policy.yaml:2:33: path \"tools\" does not begin with a slash\n  hint: write /tools"},
 		{"path with dots", v("allow: [{host: ok.test, paths: [/a/../b]}]"), "policy.yaml:2:33: path \"/a/../b\": ambiguous path: dot segment\n  hint: write the path as a server would see it"},
@@ -277,6 +296,7 @@ func legal() map[string]string {
 		"deny with everything": v("deny: [{host: ok.test, methods: [PUT], paths: [/x], ports: [1], schemes: [tcp, ws], query: {'*': [a*, '']}, headers: {X-A: b}, processes: [curl], expires: 2027-01-31, reason: no}]"),
 		"query and headers":    v("allow: [{host: ok.test, query: {'a?': '100%25', '*': [a b, '']}, headers: {accept: '*/*', 'X_y?': [a, b]}}, {host: b.test, query: {}}]"),
 		"version ranges":       v("allow:\n  - pkg:npm/lodash@>=4.17.21 <5\n  - pkg:maven/org.example/lib@[1.0,2.0)\n  - pkg:pypi/x@~=2.1,!=2.3\n  - {package: 'pkg:deb/debian/curl@>=7.88?arch=amd64', expires: '2027-01-31'}"),
+		"redirects":            v("allow:\n  - {host: ok.test, via: https://a.test}\n  - {host: '*.ok.test', methods: [POST], schemes: [https, http], via: ['http://*.b.test:8080/x/**', 'https://[2001:db8::1]/a b/*']}\nlog: [{host: ok.test, via: 'https://ok.test/'}]"),
 		"a method of one line": v("allow: ['GET,M-SEARCH https://*.ok.test:8443/a b/**', 'https://ok.test', 'wss://[2001:db8::1]/x', 'tcp://ok.test:22']\ndeny: ['tcp://ok.test', 'DELETE http://ok.test']"),
 	}
 }

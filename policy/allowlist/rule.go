@@ -37,7 +37,9 @@ type rule struct {
 	// query nil means any, and empty none at all.
 	query   []condition
 	headers []condition // nil means any
-	expires *expiry     // nil means never
+	// via nil means however the request came about.
+	via     []redirector
+	expires *expiry // nil means never
 
 	// node is where the rule is written, kept for who points at it; see
 	// parser.places.
@@ -117,7 +119,7 @@ func (r *rule) matchesMethod(q *question) bool {
 // matches reports whether the rule covers everything but host and path.
 func (r *rule) matches(q *question) bool {
 	return r.schemes&q.scheme != 0 && r.matchesPort(q) && r.matchesMethod(q) && r.matchesProcess(q) &&
-		r.matchesHeaders(q) && r.matchesQuery(q) && !r.expired(q)
+		r.matchesHeaders(q) && r.matchesQuery(q) && r.matchesVia(q) && !r.expired(q)
 }
 
 // isRead reports whether the request only reads: GET, and HEAD, which a

@@ -109,14 +109,15 @@ func ruleSchema(t *testing.T, deny bool) object {
 		}
 		return object{"properties": out}
 	}
-	dependent := object{"package": without("host", "methods", "paths", "ports", "schemes", "query", "headers", "tls")}
+	dependent := object{"package": without("host", "methods", "paths", "ports", "schemes", "query", "headers", "tls", "via")}
 	if deny {
-		properties["networks"], properties["tls"] = false, false
+		properties["networks"], properties["tls"], properties["via"] = false, false, false
 	} else {
-		opaque := without("methods", "paths", "query", "headers")
+		opaque := without("methods", "paths", "query", "headers", "via")
 		opaque["properties"].(object)["schemes"] = object{"items": object{"const": "https"}}
 		dependent["tls"] = opaque
-		raw := without("methods", "paths", "query", "headers")
+		dependent["via"] = object{"properties": object{"schemes": object{"items": object{"enum": []string{"https", "http", "tcp"}}}}}
+		raw := without("methods", "paths", "query", "headers", "via")
 		raw["required"] = []string{"ports"}
 		long["if"] = object{"required": []string{"schemes"}, "properties": object{"schemes": object{"contains": object{"const": "tcp"}}}}
 		long["then"] = raw
@@ -165,6 +166,7 @@ func ruleShapes(deny bool) object {
 		"paths":     list(object{"type": "string", "maxLength": maxPattern, "pattern": `^/` + pathRest + `$`, messageKey: "a path from its slash on, without a query; * within a segment, ** across", "not": object{"pattern": noPath}}),
 		"query":     query,
 		"headers":   object{"type": "object", "minProperties": 1, "maxProperties": maxConditions, "propertyNames": object{"pattern": headerNames, "not": object{"pattern": forbiddenHeaders(deny)}}, "additionalProperties": oneOrMore(value)},
+		"via":       oneOrMore(object{"type": "string", "pattern": `^https?://[^/?#@ A-Z]+(/` + pathRest + `)?$`, messageKey: "the URL that redirects, such as https://build.example.org/releases/**", "not": object{"pattern": noPath}}),
 		"ports":     list(object{"type": "integer", "minimum": 1, "maximum": 65535}),
 		"schemes":   list(object{"enum": schemeNames()}),
 		"networks":  list(text(`^[0-9a-f:.]+/[0-9]{1,3}$`, "a network such as 10.0.0.0/8")),
@@ -378,6 +380,7 @@ second document
 second document, empty
 tag
 version in octal
+via a public suffix
 wildcard over a provider
 wildcard over an address
 wildcard over co.uk
