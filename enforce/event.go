@@ -46,7 +46,11 @@ type Event struct {
 	// Path is canonical, as the policy saw it.
 	Path string `json:"path,omitempty"`
 	// URL is the whole URL, its secrets redacted.
-	URL      string `json:"url,omitempty"`
+	URL string `json:"url,omitempty"`
+	// Via is the URL, without its query and its secrets redacted, of the request
+	// that was redirected to exactly this one; of several, the last. Only a policy
+	// that let it pass may count on it.
+	Via      string `json:"via,omitempty"`
 	Protocol string `json:"protocol,omitempty"`
 
 	// Action is what the policy says, Blocked what was done.
@@ -60,9 +64,11 @@ type Event struct {
 	// Allow is the entry that would allow what was denied.
 	Allow string `json:"allow,omitempty"`
 
-	Status        int   `json:"status,omitempty"`
-	RequestBytes  int64 `json:"request_bytes,omitempty"`
-	ResponseBytes int64 `json:"response_bytes,omitempty"`
+	Status int `json:"status,omitempty"`
+	// Location is the whole URL that a redirect leads to, its secrets redacted.
+	Location      string `json:"location,omitempty"`
+	RequestBytes  int64  `json:"request_bytes,omitempty"`
+	ResponseBytes int64  `json:"response_bytes,omitempty"`
 	// RequestFrames and ResponseFrames are those of a WebSocket, by who sent them.
 	RequestFrames  int64   `json:"request_frames,omitempty"`
 	ResponseFrames int64   `json:"response_frames,omitempty"`

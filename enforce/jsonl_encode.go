@@ -40,6 +40,7 @@ func appendEvent(b []byte, ev *Event) ([]byte, error) {
 	b = appendInt(b, `,"port":`, int64(ev.Port))
 	b = appendText(b, `,"path":`, ev.Path)
 	b = appendText(b, `,"url":`, ev.URL)
+	b = appendText(b, `,"via":`, ev.Via)
 	b = appendText(b, `,"protocol":`, ev.Protocol)
 
 	b = appendString(append(b, `,"action":`...), ev.Action.String())
@@ -54,6 +55,7 @@ func appendEvent(b []byte, ev *Event) ([]byte, error) {
 // appendOutcome appends what came of the request, and what is known about it.
 func appendOutcome(b []byte, ev *Event) []byte {
 	b = appendInt(b, `,"status":`, int64(ev.Status))
+	b = appendText(b, `,"location":`, ev.Location)
 	b = appendInt(b, `,"request_bytes":`, ev.RequestBytes)
 	b = appendInt(b, `,"response_bytes":`, ev.ResponseBytes)
 	b = appendInt(b, `,"request_frames":`, ev.RequestFrames)

@@ -122,6 +122,10 @@ func requestOf(ev *enforce.Event) (*policy.Request, error) {
 	case again.Host != r.Host || again.Port != r.Port || again.Path != r.Path:
 		return nil, fmt.Errorf("no request: %q is not in canonical form", r.URL())
 	}
+	if ev.Via != "" {
+		via, _, _ := strings.Cut(ev.Via, "?")
+		r.Via = []string{via}
+	}
 	_, r.Query, _ = strings.Cut(ev.URL, "?")
 	r.Query, _, _ = strings.Cut(r.Query, "#")
 	return r, nil

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/juliendoutre/proxaudit/policy"
 )
@@ -24,6 +26,10 @@ type harEntry struct {
 			Value string `json:"value"`
 		} `json:"headers"`
 	} `json:"request"`
+	Response struct {
+		Status   int    `json:"status"`
+		Location string `json:"redirectURL"`
+	} `json:"response"`
 }
 
 // HAR reads an HTTP archive, one entry at a time. Its requests were made, and so
@@ -39,6 +45,7 @@ func HAR(r io.Reader, h Handler) error {
 	if t, err := d.Token(); err != nil || t != json.Delim('[') {
 		return errors.Join(errors.New("not an HTTP archive: log.entries is no list"), err)
 	}
+	led := redirects{}
 	for n := 1; d.More(); n++ {
 		limited.left = maxEntry
 		var e harEntry
@@ -55,6 +62,8 @@ func HAR(r io.Reader, h Handler) error {
 			h.Malformed(n, err)
 			continue
 		}
+		request.Via = led[request.URL()]
+		led.note(&e, request)
 		h.Request(Recorded{Request: request, Action: policy.Allow})
 	}
 	if _, err := d.Token(); err != nil {
@@ -100,6 +109,39 @@ func (e *harEntry) request() (*policy.Request, error) {
 	}
 	r.Header = header
 	return r, nil
+}
+
+// redirects are the URLs that redirected to each URL of an archive. Of an entry
+// that is none, nothing is kept.
+type redirects map[string][]string
+
+// maxRedirects bounds how many are kept, and maxRedirectors how many for one URL.
+const (
+	maxRedirects   = 10_000
+	maxRedirectors = 8
+)
+
+// note keeps where the answer to a request led. A reference that is neither a URL
+// nor a whole path is left aside: what it leads to then counts as not led to.
+func (rs redirects) note(e *harEntry, r *policy.Request) {
+	switch e.Response.Status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+	default:
+		return
+	}
+	location := e.Response.Location
+	if strings.HasPrefix(location, "/") && !strings.HasPrefix(location, "//") {
+		location = r.Scheme + "://" + r.Authority() + location
+	}
+	target, err := NewRequest(http.MethodGet, location)
+	from := *r
+	from.Query = ""
+	if err != nil || len(rs) >= maxRedirects || slices.Contains(rs[target.URL()], from.URL()) {
+		return
+	}
+	// Those that came last count, as in a run.
+	known := rs[target.URL()]
+	rs[target.URL()] = append(known[max(0, len(known)-maxRedirectors+1):], from.URL())
 }
 
 // limitReader fails once more is read than left, which is set anew for each entry.

@@ -35,9 +35,7 @@ func ruleKeys() []ruleKey {
 		{"headers", "Header fields, each with a pattern or a list of them. Under allow and log every value of each must match; a name with a question mark behind it may be absent. Under deny one value of each is enough. Fields that are not listed do not matter.", func(p *parser, r *rule, n *yaml.Node) {
 			r.headers = p.headers(n, r.action)
 		}},
-		{"via", "URLs, with a path pattern or any path, of which one must have redirected to exactly this URL before, in the same run: https://build.example.org/releases/**. Then paths may be left out, for the redirect names the path. Absent: however the request came about.", func(p *parser, r *rule, n *yaml.Node) {
-			r.via = p.via(n)
-		}},
+		viaKey(),
 		{"ports", "Ports. Absent: the scheme's own; under deny, any.", func(p *parser, r *rule, n *yaml.Node) {
 			r.ports = collect(p, n, "ports", (*parser).port)
 		}},

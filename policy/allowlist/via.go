@@ -20,6 +20,12 @@ type redirector struct {
 	path     *pattern // nil: any
 }
 
+func viaKey() ruleKey {
+	return ruleKey{"via", "URLs, with a path pattern or any path, of which one must have redirected to exactly this URL before, in the same run: https://build.example.org/releases/**. Then paths may be left out, for the redirect names the path. Absent: however the request came about.", func(p *parser, r *rule, n *yaml.Node) {
+		r.via = p.via(n)
+	}}
+}
+
 // via reads a URL pattern, or a list of them.
 func (p *parser) via(n *yaml.Node) []redirector {
 	items := []*yaml.Node{n}

@@ -300,6 +300,10 @@ func (r rule) conditions() []string {
 	default:
 		add("input.method in {%s}", quoteAll(r.methods))
 	}
+	if r.via != nil {
+		add("some url in input.via")
+		add("any_of([%s], url)", quoteAll(regexps(r.via, viaRegexp)))
+	}
 	if r.paths != nil || r.query != nil || r.query0 || r.headers != nil {
 		add(`input.scheme != "tcp"`)
 	}

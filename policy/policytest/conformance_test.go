@@ -20,8 +20,8 @@ import (
 //
 //	ACTION [default] [passthrough] [networks=P,P] METHOD URL [KEY=VALUE]... [# REASON]
 //
-// default is for what no rule decides. A KEY is package, registry, process or
-// parent, or else a header field. Raw TCP has no METHOD.
+// default is for what no rule decides. A KEY is package, registry, process,
+// parent or via, or else a header field. Raw TCP has no METHOD.
 type want struct {
 	line     string
 	decision policy.Decision
@@ -174,6 +174,8 @@ func set(q *policy.Request, key, value string) {
 	switch key {
 	case "package":
 		q.Package = value
+	case "via":
+		q.Via = append(q.Via, value)
 	case "registry":
 		q.Registry = value
 	case "process":

@@ -39,6 +39,12 @@ func randomRule(r *rand.Rand) rule {
 	if r.IntN(5) == 0 {
 		u.ports = []int{pick(r, 443, 8443)}
 	}
+	if r.IntN(3) == 0 && u.list != "deny" {
+		u.via = []string{pick(r, "https://", "https://", "http://") + pick(r, "f.test", "*.f.test", "f.test:8443", "f.test:443") + pick(r, "", "/**", "/a/*", "/a"), "https://g.test/" + pick(r, "b", "*")}
+		if slices.Contains(u.schemes, "wss") {
+			u.schemes = nil
+		}
+	}
 	if r.IntN(4) == 0 && u.list != "deny" {
 		u.networks = []string{pick(r, "10.0.0.0/8", "192.168.0.0/16", "fd00::/8")}
 	}
@@ -50,10 +56,10 @@ func randomRule(r *rand.Rand) rule {
 		u.headers = randomPairs(r, u.list, "X-A", "X-B")
 	case 3:
 		if u.list != "deny" {
-			u.passthrough, u.methods, u.paths, u.schemes = true, nil, nil, nil
+			u.passthrough, u.methods, u.paths, u.schemes, u.via = true, nil, nil, nil, nil
 		}
 	case 4:
-		u.methods, u.paths, u.schemes, u.ports = nil, nil, []string{"tcp"}, []int{22}
+		u.methods, u.paths, u.schemes, u.ports, u.via = nil, nil, []string{"tcp"}, []int{22}, nil
 	}
 	return u
 }
@@ -133,6 +139,14 @@ func aim(r *rand.Rand, q *policy.Request, u rule) {
 			q.Path = "/"
 		}
 	}
+	if u.via != nil && r.IntN(4) > 0 {
+		url := strings.NewReplacer("/**", pick(r, "/", "/a/b"), "/*", pick(r, "/", "/x", "/x/y"), "//*", "//g").Replace(pick(r, u.via...))
+		url = strings.Replace(strings.Replace(url, ":443", "", 1), "*", "g", 1)
+		if strings.Count(url, "/") == 2 {
+			url += "/"
+		}
+		q.Via = append(q.Via, url)
+	}
 	var pairs []string
 	for _, p := range u.query {
 		if name, optional := strings.CutSuffix(p.name, "?"); !optional || r.IntN(2) == 0 {
@@ -191,6 +205,9 @@ func randomRequest(t testing.TB, r *rand.Rand) *policy.Request {
 		q.Header["X-Original-Url"] = []string{"/a"}
 	case 2:
 		q.Header["Connection"] = []string{"x-a"}
+	}
+	if r.IntN(4) == 0 {
+		q.Via = []string{pick(r, "https://", "http://") + pick(r, "f.test", "g.f.test", "f.test:8443", "xf.test", "g.test") + pick(r, "/", "/a", "/a/b", "/b", "/a%2Fb")}
 	}
 	if r.IntN(3) == 0 {
 		q.Registry = pick(r, "https://npm.example.org/", "https://npm.example.org/", "")

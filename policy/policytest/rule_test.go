@@ -12,7 +12,7 @@ type rule struct {
 	host                                  string
 	methods, paths, schemes, processes    []string
 	ports                                 []int
-	networks                              []string
+	networks, via                         []string
 	query, headers                        []pair
 	passthrough, expired, query0, dateFar bool
 
@@ -51,6 +51,7 @@ func (r rule) yaml() string {
 	list("schemes", r.schemes)
 	list("processes", r.processes)
 	list("networks", r.networks)
+	list("via", r.via)
 	if r.ports != nil {
 		add("ports", strings.ReplaceAll(fmt.Sprint(r.ports), " ", ", "))
 	}

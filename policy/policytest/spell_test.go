@@ -38,6 +38,19 @@ func pathRegexp(pattern string) string {
 	return `^` + strings.ReplaceAll(s, "\x00", `(?:[^%]|%[0-9A-F][0-9A-F])*`) + `$`
 }
 
+// viaRegexp translates the pattern of a URL: in it, a host has no slash, and the
+// port that is the scheme's own is left out.
+func viaRegexp(pattern string) string {
+	scheme, rest, _ := strings.Cut(pattern, "://")
+	authority, path := rest, "/**"
+	if i := strings.IndexByte(rest, '/'); i >= 0 {
+		authority, path = rest[:i], rest[i:]
+	}
+	host := regexp.QuoteMeta(strings.TrimSuffix(authority, map[string]string{"https": ":443", "http": ":80"}[scheme]))
+	host = strings.Replace(host, `\*`, `[a-z.]+`, 1)
+	return "^" + scheme + "://" + host + strings.TrimPrefix(pathRegexp(path), "^")
+}
+
 // looseRegexp translates a path pattern in a loosened form.
 func looseRegexp(pattern string) string {
 	s := strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*\*`, "\x00")

@@ -21,6 +21,7 @@ type Input struct {
 	// host has the shape of a package must not earn it anything.
 	Package  string   `json:"package" doc:"package URL (purl) of what is read from a known registry, else empty"`
 	Registry string   `json:"registry" doc:"origin of the known registry, else empty"`
+	Via      []string `json:"via" doc:"URLs, without query, of requests of this run that were let pass and redirected to exactly this one, its query included; empty when there is none"`
 	Process  *Process `json:"process,omitempty" doc:"process that asked; absent when unknown; evidence, not proof"`
 
 	Attributes  Attributes          `json:"attributes" doc:"the request in the shape of Envoy's external authorization"`

@@ -21,7 +21,7 @@ func inputOf(t testing.TB, r *policy.Request) Input {
 	t.Helper()
 	in := Input{
 		Method: r.Method, Scheme: r.Scheme, Host: r.Host, Port: r.Port, Path: r.Path, Query: r.Query,
-		Headers: map[string]string{}, Registry: r.Registry, ParsedPath: []string{}, ParsedQuery: map[string][]string{},
+		Headers: map[string]string{}, Registry: r.Registry, Via: append([]string{}, r.Via...), ParsedPath: []string{}, ParsedQuery: map[string][]string{},
 	}
 	if r.Registry != "" {
 		in.Package = r.Package
@@ -76,6 +76,8 @@ func TestInput(t *testing.T) {
 	process.Process = &policy.Process{PID: 12, Exe: "/usr/bin/npm", Argv: []string{"npm", "ci"}, Parents: []string{"/bin/sh", "/sbin/init"}}
 	bare := get()
 	bare.Process = &policy.Process{PID: 1}
+	redirected := get()
+	redirected.Via = []string{"https://f.test/a", "https://g.test/"}
 	slashes := get()
 	slashes.Path, slashes.Query = "//a//b/", ""
 	tests := map[string]*policy.Request{
@@ -84,6 +86,7 @@ func TestInput(t *testing.T) {
 		"look-alike package":    look,
 		"process":               process,
 		"process, little of":    bare,
+		"redirected to":         redirected,
 		"empty path segments":   slashes,
 		"zero request":          {},
 		"CONNECT":               {Method: "CONNECT", Scheme: "https", Host: "ok.test", Port: 8443},
