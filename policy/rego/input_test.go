@@ -156,7 +156,7 @@ func TestHeaderInTwoSpellings(t *testing.T) {
 }
 
 func TestUsedFields(t *testing.T) {
-	const all = "attributes headers host method package parsed_path parsed_query path port process query registry scheme"
+	const all = "attributes headers host method package parsed_path parsed_query path port process query registry scheme via"
 	tests := map[string]struct{ rules, want string }{
 		"none":                 {"allow := true", ""},
 		"one":                  {"allow if input.host == \"ok.test\"", "host"},

@@ -16,7 +16,7 @@ import (
 // TestLoadModuleFails has modules that must not load, with the whole message.
 func TestLoadModuleFails(t *testing.T) {
 	const p = "package proxaudit\n"
-	const here = "want one of: attributes, headers, host, method, package, parsed_path, parsed_query, path, port, process, query, registry, scheme"
+	const here = "want one of: attributes, headers, host, method, package, parsed_path, parsed_query, path, port, process, query, registry, scheme, via"
 	tests := map[string]struct{ source, want string }{
 		"empty": {
 			"", "gate.rego: the file is empty; begin it with `package proxaudit`",
