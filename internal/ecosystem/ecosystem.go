@@ -21,6 +21,8 @@ type grammar struct {
 	// guess reads a whole path by its form alone, and finds the base. accept is
 	// the request's Accept header.
 	guess func(path, accept string) (found, bool)
+	// ask reads a request at rest whose query names the package. It may be nil.
+	ask func(rest, query string) (found, bool)
 	// index returns a pattern, relative to the base, for the files at rest that
 	// belong to the registry as a whole and whose names change from day to day.
 	// It may be nil.
@@ -33,12 +35,16 @@ type grammar struct {
 // grammars are in the order in which guesses are tried: the forms that are least
 // likely to be something else come first.
 var grammars = []grammar{
-	{"golang", readGo, guessGo, indexGo, nil},
-	{"npm", readNPM, guessNPM, nil, nil},
-	{"deb", readDeb, guessDeb, indexDeb, guessDebIndex},
-	{"maven", readMaven, guessMaven, nil, nil},
-	{"pypi", readPyPI, guessPyPI, nil, nil},
-	{"cargo", readCargo, guessCargo, nil, nil},
+	{typ: "golang", read: readGo, guess: guessGo, index: indexGo},
+	{typ: "docker", read: readDocker, guess: guessDocker},
+	{typ: "npm", read: readNPM, guess: guessNPM},
+	{typ: "gem", read: readGem, guess: guessGem, ask: askGem},
+	{typ: "nuget", read: readNuGet, guess: guessNuGet, ask: askNuGet},
+	{typ: "deb", read: readDeb, guess: guessDeb, index: indexDeb, guessIndex: guessDebIndex},
+	{typ: "maven", read: readMaven, guess: guessMaven},
+	{typ: "pypi", read: readPyPI, guess: guessPyPI},
+	{typ: "composer", read: readComposer, guess: guessComposer, ask: askComposer, index: indexComposer},
+	{typ: "cargo", read: readCargo, guess: guessCargo},
 }
 
 // Types returns the purl types that have a grammar here, sorted.

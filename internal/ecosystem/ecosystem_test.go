@@ -189,7 +189,7 @@ func checkCanonical(t testing.TB, purl string) {
 }
 
 func TestTypes(t *testing.T) {
-	if got := strings.Join(Types(), " "); got != "cargo deb golang maven npm pypi" {
+	if got := strings.Join(Types(), " "); got != "cargo composer deb docker gem golang maven npm nuget pypi" {
 		t.Fatal(got)
 	}
 }

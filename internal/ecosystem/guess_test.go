@@ -37,7 +37,8 @@ func TestGuess(t *testing.T) {
 
 		{"/maven2/org/slf4j/slf4j-api/2.0.9/slf4j-api-2.0.9.jar", "pkg:maven/org.slf4j/slf4j-api@2.0.9", "/maven2/", true, true, true},
 		{"/maven2/org/slf4j/slf4j-api/2.0.9/slf4j-api-2.0.9.pom.asc.sha1", "pkg:maven/org.slf4j/slf4j-api@2.0.9", "/maven2/", true, true, true},
-		{"/repository/maven-public/junit/junit/4.13/junit-4.13.pom", "pkg:maven/junit/junit@4.13", "/repository/maven-public/", true, true, false},
+		{"/repository/maven-public/junit/junit/4.13/junit-4.13.pom", "pkg:maven/junit/junit@4.13", "/repository/maven-public/", true, true, true},
+		{"/mirror/junit/junit/4.13/junit-4.13.pom", "pkg:maven/junit/junit@4.13", "/mirror/", true, true, false},
 		{"/maven2/org/slf4j/slf4j-api/maven-metadata.xml", "pkg:maven/org.slf4j/slf4j-api", "/maven2/", false, false, true},
 
 		{"/debian/pool/main/h/hello/hello_2.10-3_amd64.deb", "pkg:deb/debian/hello@2.10-3?arch=amd64", "/debian/", true, true, true},
@@ -74,6 +75,9 @@ func TestGuessNothing(t *testing.T) {
 		"/", "/lodash", "/a/b/c", "/releases/download/v1/tool-1.0.0.tgz", "/a/-/b-1.0.0.tgz", "/dl/tool-1.0.tar.gz",
 		"/x/1.0/x-1.0.tar.gz", "/dists/bookworm/InRelease", "/config.json", "/2/me", "/1/a", "/v1.0/download",
 		"/repos/o/r/releases/latest", "/@v/list", "/@latest", "/lookup/x", "/app.jar", "/1.0/app-1.0.jar",
+		"/info/refs", "/gems", "/dl/tool-1.0.gem", "/gems/tool-1.0-arm64-darwin-21.gem", "/v2/", "/v2/users/tags/list", "/v2/projects/7", "/api/v2/x/manifests/y/z",
+		"/packages/a.1.0.0.nupkg", "/a/index.json", "/v3/index.json", "/packages.json", "/p/a/b.json", "/dist/app/js/main.js", "/dists/app/1.0/x.zip",
+		"/api/v1/gems", "/dist/a/b/a-c-1.0.zip",
 	} {
 		if s, ok := Guess(query(t, "https", "any.example.org", path)); ok {
 			t.Errorf("%s: %+v", path, s)

@@ -118,6 +118,11 @@ func guessNPM(path, accept string) (found, bool) {
 		}
 		return found{}, false
 	}
+	// GitHub's, which puts the scope behind it.
+	if i := strings.LastIndex(path, "/download/@"); i >= 0 {
+		f, ok := readNPM("", path[i+1:])
+		return f.at(i + 1), ok && f.artifact
+	}
 	if !strings.Contains(accept, "application/vnd.npm.install-v1+json") {
 		return found{}, false
 	}

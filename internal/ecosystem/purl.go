@@ -13,8 +13,9 @@ type found struct {
 	baseUnsure bool
 	// artifact is true for a file of the package, false for metadata.
 	artifact bool
-	// unsure marks a guess at an artifact that may well be something else.
-	unsure bool
+	// unsure marks a guess at an artifact that may well be something else, plain
+	// one at metadata that is hardly anything else.
+	unsure, plain bool
 }
 
 // at returns f with the base that a guess found.

@@ -141,10 +141,13 @@ func guessPyPI(path, _ string) (found, bool) {
 // directory that index servers keep files in, else at the end of dir.
 func pypiFilesStart(dir string) (start int, marked bool) {
 	dir += "/"
-	for _, mark := range []string{"/packages/pypi/files/", "/+f/", "/packages/", "/simple/", "/integrity/"} {
+	for _, mark := range []string{"/packages/pypi/files/", "/pypi/download/", "/+f/", "/packages/", "/simple/", "/integrity/"} {
 		if i := strings.Index(dir, mark); i >= 0 {
-			if mark == "/packages/pypi/files/" { // GitLab: the index is beside files
+			switch mark { // GitLab and Azure: the index is beside files
+			case "/packages/pypi/files/":
 				i += len("/packages/pypi")
+			case "/pypi/download/":
+				i += len("/pypi")
 			}
 			return i + 1, true
 		}

@@ -143,6 +143,9 @@ func (r *Recognizer) registered(q *Query) (*grammar, found, *base) {
 			continue
 		}
 		f, ok := b.grammar.read(b.path, rest)
+		if !ok && q.RawQuery != "" && b.grammar.ask != nil {
+			f, ok = b.grammar.ask(rest, q.RawQuery)
+		}
 		if ok && f.artifact {
 			return b.grammar, f, b
 		}

@@ -1,8 +1,12 @@
 package ecosystem
 
 import (
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
+
+	packageurl "github.com/package-url/packageurl-go"
 
 	"github.com/juliendoutre/proxaudit/policy"
 )
@@ -113,7 +117,9 @@ func TestNewRefuses(t *testing.T) {
 }
 
 func TestIndex(t *testing.T) {
-	r, err := New(Registries{"deb": {"http://r.example.org/debian"}, "golang": {"http://r.example.org/go"}})
+	r, err := New(Registries{
+		"deb": {"http://r.example.org/debian"}, "golang": {"http://r.example.org/go"}, "composer": {"http://r.example.org/php"},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,6 +134,12 @@ func TestIndex(t *testing.T) {
 		"/go/tile/8/0/000":                                           "/go/tile/**",
 		"/go/sumdb/sum.example.org/supported":                        "",
 		"/go/sumdb/%2A/tile/8/0/000":                                 "",
+		"/php/p/provider-2013$0123456789abcdef.json":                 "/php/p/provider-*.json",
+		"/php/include/all$0123456789abcdef.json":                     "/php/include/all$*.json",
+		"/php/p/provider-2013/x.json":                                "",
+		"/php/p/provider-%2A.json":                                   "",
+		"/php/p/vendor/name.json":                                    "",
+		"/php/packages.json":                                         "",
 	} {
 		if got := r.Index(query(t, "http", "r.example.org", path)); got != want {
 			t.Errorf("%s: got %q, want %q", path, got, want)
@@ -153,8 +165,13 @@ func FuzzIdentify(f *testing.F) {
 		"/@types%2Fnode/-/node-20.0.0.tgz", "/simple/x/", "/packages/a-1.0-py3-none-any.whl", "/@v/list",
 		"/github.com/!a/b/@v/v1.0.0.zip", "/lookup/a.b/c@v1.0.0", "/crates/a/1.0.0/download", "/a-1.0.0.crate",
 		"/m/org/a/b/1/b-1.jar", "/debian/pool/a_1_all.deb", "/d/a_5%253a1_all.deb", "", "x", "/%2F%2F", "/se/rd/serde",
+		"/info/rails", "/gems/nokogiri-1.15.5-x86_64-linux.gem", "/gems/a-1-2-java-3.gem", "/quick/Marshal.4.8/a-1.gemspec.rz", "/api/v2/rubygems/a/versions/1.json",
+		"/v3-flatcontainer/a/1.0.0/a.1.0.0.nupkg", "/v3/registration5/a/page/1.0/2.0.json", "/api/v2/Packages(Id='a',Version='1')", "/api/v2/package/A/1.0",
+		"/p2/a/b~dev.json", "/dist/a/b/a-b-1.0-9f0a1b.zip", "/dists/a/b/1.0/r1.zip", "/archives/a/b.zip", "/p/provider-x$1.json", "/include/all$1.json",
+		"/v2/library/alpine/manifests/3.18", "/v2/a/blobs/sha256:" + strings.Repeat("0", 64), "/v2/a/manifests/sha256-" + strings.Repeat("0", 64) + ".sig",
+		"/repository/x/gems/a-1.gem", "/api/v4/projects/1/packages/npm/a/-/a-1.0.0.tgz", "/artifactory/api/nuget/v3/r/a/1/a.1.nupkg",
 	} {
-		f.Add("GET", path, "application/vnd.npm.install-v1+json")
+		f.Add("GET", path, "application/vnd.npm.install-v1+json", "gems=a&id='a'&sha=0")
 	}
 	registries := Registries{}
 	for _, typ := range Types() {
@@ -164,18 +181,19 @@ func FuzzIdentify(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Fuzz(func(t *testing.T, method, path, accept string) {
+	f.Fuzz(func(t *testing.T, method, path, accept, search string) {
 		// Canonical paths are what is promised, but the rest must not panic.
-		q := Query{Method: method, Scheme: "https", Host: "r.example.org", Port: 443, Path: path,
+		q := Query{Method: method, Scheme: "https", Host: "r.example.org", Port: 443, Path: path, RawQuery: search,
 			Header: map[string][]string{"Accept": {accept}}}
 		for _, rec := range []*Recognizer{nil, r} {
 			purl, registry := rec.Identify(q)
 			checkCanonical(t, purl)
+			checkRead(t, purl, path+"?"+search)
 			if (rec == nil || purl == "" || method != "GET" && method != "HEAD") && registry != "" {
 				t.Fatalf("%q at %q", purl, registry)
 			}
 		}
-		if pattern := r.Index(q); pattern != "" && !strings.HasSuffix(pattern, "/**") {
+		if pattern := r.Index(q); pattern != "" && !strings.HasSuffix(pattern, "/**") && !strings.HasSuffix(pattern, "*.json") {
 			t.Fatalf("index %q", pattern)
 		}
 		canonical, err := policy.CanonicalPath(path)
@@ -187,11 +205,31 @@ func FuzzIdentify(f *testing.F) {
 		if ok && (!strings.HasPrefix(canonical, s.Base) || !strings.HasSuffix(s.Base, "/")) {
 			t.Fatalf("base %q of %q", s.Base, canonical)
 		}
+		if ok && len(s.Base) < repositoryEnd(canonical) {
+			t.Fatalf("base %q of %q spans repositories", s.Base, canonical)
+		}
 		checkCanonical(t, s.Package)
 		if got := readBack(t, s, canonical); ok && s.Artifact && got != s.Package {
 			t.Fatalf("%q at base %q read back as %q, not %q", canonical, s.Base, got, s.Package)
 		}
 	})
+}
+
+// checkRead asserts that what a purl of these types says stands in the URL.
+func checkRead(t *testing.T, purl, text string) {
+	p, err := packageurl.FromString(purl)
+	if err != nil || !slices.Contains([]string{"gem", "nuget", "composer", "docker"}, p.Type) {
+		return
+	}
+	text = strings.ToLower(text)
+	if plain, err := url.PathUnescape(text); err == nil {
+		text += "\n" + plain
+	}
+	for _, part := range []string{p.Namespace, p.Name, p.Version} {
+		if !strings.Contains(text, strings.ToLower(part)) {
+			t.Fatalf("%q does not hold %q of %q", text, part, purl)
+		}
+	}
 }
 
 // readBack reads path at the base that was guessed.

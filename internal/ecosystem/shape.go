@@ -12,8 +12,8 @@ type Shape struct {
 	Base string
 	// Artifact is true for a file of the package, false for its metadata.
 	Artifact bool
-	// Sure is true for the form of an artifact that is hardly ever anything
-	// else.
+	// Sure is true for a form that is hardly ever anything else: most artifacts,
+	// little metadata.
 	Sure bool
 	// BaseSure is false when the path does not say where Base ends.
 	BaseSure bool
@@ -26,13 +26,13 @@ func Guess(q Query) (Shape, bool) {
 		return Shape{}, false
 	}
 	g, f, ok := guess(&q)
-	if !ok {
+	if !ok || f.base < repositoryEnd(q.Path) {
 		return Shape{}, false
 	}
 	name := found{namespace: f.namespace, name: f.name}
 	s := Shape{
 		Type: g.typ, Package: f.purl(g.typ), Name: name.purl(g.typ), Base: q.Path[:f.base],
-		Artifact: f.artifact, Sure: f.artifact && !f.unsure, BaseSure: !f.baseUnsure,
+		Artifact: f.artifact, Sure: f.artifact && !f.unsure || f.plain, BaseSure: !f.baseUnsure,
 	}
 	return s, s.Package != ""
 }
@@ -69,6 +69,7 @@ func guess(q *Query) (*grammar, found, bool) {
 		if !ok {
 			continue
 		}
+		f = g.settle(q.Path, f)
 		if f.artifact {
 			return g, f, true
 		}

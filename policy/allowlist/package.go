@@ -1,6 +1,7 @@
 package allowlist
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ type packagePattern struct {
 	version    *glob        // nil means any, but for versions
 	versions   versionRange // nil means any, but for version
 	qualifiers []string
+	byTag      bool // see followsTag
 }
 
 // packagePattern reads a purl with stars that is n's text.
@@ -47,7 +49,7 @@ func (p *parser) packagePattern(n *yaml.Node, text string) *packagePattern {
 		if pat.versions, err = newRange(purl.Type, versions); err == nil {
 			return pat
 		}
-		p.within(n, at, rangeMistake(purl.Type, versions, err), "write comparators: "+rangeExample(purl.Type)+"; or one version, or a star: 4.*")
+		p.within(n, at, rangeMistake(purl.Type, versions, err), rangeHint(purl.Type))
 	}
 	return nil
 }
@@ -89,8 +91,15 @@ func rangeExample(typ string) string {
 	}
 }
 
+func rangeHint(typ string) string {
+	if typ == packageurl.TypeDocker {
+		return "tags have no order: write one tag, a star: 3.*, or a digest"
+	}
+	return "write comparators: " + rangeExample(typ) + "; or one version, or a star: 4.*"
+}
+
 func newPackagePattern(purl packageurl.PackageURL) *packagePattern {
-	pat := &packagePattern{}
+	pat := &packagePattern{byTag: isByTag(purl)}
 	if purl.Version != "" {
 		pat.version = newGlob(purl.Version)
 	}
@@ -146,11 +155,16 @@ func (p *parser) ecosystem(n *yaml.Node, offset int, typ string) bool {
 		hint = "write gem"
 	case "java", "gradle":
 		hint = "write maven"
+	case "php", "packagist":
+		hint = "write composer"
+	case "dotnet", "csharp":
+		hint = "write nuget"
+	case "container", "image", "containers":
+		hint = "write docker"
 	case "node", "yarn", "pnpm":
 		hint = "write npm"
 	default:
-		known := []string{"npm", "pypi", "golang", "cargo", "maven", "deb", "gem", "nuget", "composer", "hex", "conda"}
-		hint = suggestion(typ, slices.Clip(known))
+		hint = suggestion(typ, slices.Sorted(maps.Keys(packageurl.KnownTypes)))
 	}
 	p.within(n, offset, "unknown ecosystem "+quoted(typ), hint)
 	return false

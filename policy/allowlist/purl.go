@@ -19,6 +19,8 @@ func canonicalPackage(text string) (packageurl.PackageURL, error) {
 		purl.Name = normalizePython(purl.Name)
 	case packageurl.TypeCargo: // the sparse index knows lower case only
 		purl.Name = strings.ToLower(purl.Name)
+	case packageurl.TypeNuget: // case counts neither in IDs nor in versions
+		purl.Name, purl.Version = strings.ToLower(purl.Name), strings.ToLower(purl.Version)
 	}
 	return purl, nil
 }
@@ -68,6 +70,9 @@ func takeApart(text string) (purlParts, bool) {
 			return purlParts{}, false
 		}
 		version = plain
+	}
+	if strings.HasPrefix(key, "pkg:nuget/") {
+		version = strings.ToLower(version)
 	}
 	return newParts(key, version, qualifiers), true
 }
@@ -139,6 +144,8 @@ func (pat *packagePattern) matchesVersion(version string, deny bool) bool {
 		return true
 	case version == "":
 		return !deny
+	case pat.followsTag(version) && !deny:
+		return true
 	case pat.version != nil:
 		return pat.version.match(version)
 	}

@@ -32,7 +32,7 @@ type ordering struct {
 }
 
 // orderings has the ecosystems whose ranges are known, by purl type, but for
-// Debian's. Go orders versions as npm does (Semantic Versioning 2.0.0, which
+// Debian's and Composer's. Go orders versions as npm does (Semantic Versioning 2.0.0, which
 // also orders pseudo-versions) and has no ranges of its own.
 func orderings() map[string]ordering {
 	return map[string]ordering{
@@ -51,6 +51,9 @@ func orderings() map[string]ordering {
 func newRange(typ, text string) (versionRange, error) {
 	if len(text) > maxVersion {
 		return nil, errors.New("it is too long")
+	}
+	if typ == packageurl.TypeComposer {
+		return newComposerRange(text)
 	}
 	comparators, plain := readComparators(text)
 	if plain && typ == packageurl.TypeDebian {

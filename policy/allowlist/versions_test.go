@@ -50,7 +50,19 @@ func TestRanges(t *testing.T) {
 
 		{"pkg:gem/x@~> 1.2", "1.2 1.9.9", "1.5.0.rc1", "2.0 1.1"},
 		{"pkg:gem/x@>= 1, < 2", "1.0 1.9", "2.0.a", "2.0"},
+		{"pkg:gem/x@>=7 <8", "7.0.0 7.99", "7.1.a 8.0.0.beta1", "6.1.7 8.0"},
 		{"pkg:nuget/x@[1.0,2.0)", "1.0.0 1.9.0", "2.0.0-a", "2.0.0"},
+		{"pkg:nuget/X@>=13.0.1 <14", "13.0.1 13.0.1.0 13.9", "13.5.0-beta 14.0.0-RC1", "13.0.0 14.0"},
+
+		{"pkg:composer/v/x@>=1.2 <2", "1.2.0 v1.9.9 1.9.9.9 1.5.0-p1", "1.2.0-beta1 1.5-RC2 2.0.0-dev dev-main 1.x-dev", "1.1 2.0.0 2.0.0-p1"},
+		{"pkg:composer/v/x@^1.2", "1.2 1.99.0", "1.3-alpha", "1.1.9 2.0"},
+		{"pkg:composer/v/x@^0.3", "0.3.0 0.3.9", "", "0.4 0.2.9 1.0"},
+		{"pkg:composer/v/x@^0.0.3", "0.0.3", "", "0.0.4"},
+		{"pkg:composer/v/x@~1.2", "1.2 1.9", "", "2.0"},
+		{"pkg:composer/v/x@~1.2.3", "1.2.3 1.2.9", "", "1.3"},
+		{"pkg:composer/v/x@~1", "1 1.9", "", "2"},
+		{"pkg:composer/v/x@^1.2 || ^3", "1.5 3.1", "", "2.1"},
+		{"pkg:composer/v/x@>=1.0-RC1, <2", "1.0-RC1 1.0RC2 1.0", "1.0-RC1-dev 1.5-RC1 0123456789abcdef0123456789abcdef01234567", "1.0-beta3 2.0"},
 
 		{"pkg:deb/debian/x@>=7.88.1 <8", "7.88.1 7.88.1-10+deb12u5 7.99 8~rc1", "nonsense", "7.88.1~rc1 8 7.88"},
 		{"pkg:deb/debian/x@>=1.0-1 <1.0-10", "1.0-1 1.0-9 1.0-9+b1", "", "1.0-10 1:1.0-5"},
@@ -106,7 +118,7 @@ func TestRangesBesideVersions(t *testing.T) {
 // range is no range once its line stands in a policy.
 func TestRangeOffTheWire(t *testing.T) {
 	for _, version := range []string{"%3E%3D0", "%5E1", "%5B0%2C%29", "~1", "~%3E%201", "*", "%2A", "1%20-%202", "%7C%7C"} {
-		for _, typ := range []string{"npm/x", "pypi/x", "maven/g/x", "golang/example.org/x", "deb/debian/x", "cargo/x", "gem/x", "nuget/x"} {
+		for _, typ := range []string{"npm/x", "pypi/x", "maven/g/x", "golang/example.org/x", "deb/debian/x", "cargo/x", "gem/x", "nuget/x", "composer/v/x", "docker/x"} {
 			q := packageRequest("pkg:" + typ + "@" + version)
 			p, err := Parse("policy.yaml", []byte("version: 1\nallow:\n  "+q.Line()+"\n"))
 			if err != nil {

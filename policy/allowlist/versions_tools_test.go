@@ -33,6 +33,10 @@ func tools() []tool {
 			">=_1,<_2 ~>_1.2 ~>_1.2.3 !=_1.5 <_2 >=_2.0.a =_1.2",
 			"0.9 1 1.0 1.2 1.2.3 1.2.9 1.3 1.5 1.9.9 2.0.a 2.0 2.0.1 10 1.5.0.rc1",
 			runRuby},
+		{"composer", "php",
+			">=1.2_<2 ^1.2 ^0.3 ^0.0.3 ~1.2 ~1.2.3 ~1 ^1.2||^3 >=1.0-RC1,<2 >1.2 <=1.2 =1.2 !=1.5,<2 <2.0-beta2 >=1.5-p1",
+			"0.0.3 0.0.4 0.2.9 0.3.0 0.3.9 1 1.0 1.0-alpha2 1.0-beta3 1.0RC1 1.0-RC1-dev 1.0-RC2 1.2 v1.2.0 1.2.0.0 1.2.0-dev 1.2.0-beta1 1.2-p1 1.2.3 1.2.3.4 1.2.9 1.3 1.5 1.5-patch2 1.9.9 1.10 2.0-dev 2.0-beta1 2.0-beta.3 2.0 2.0.1 3.0 3.1-a 10 1.5+build",
+			runComposer},
 		{"maven", "java",
 			">=1.0_<2.0 >1 <=1.5 =1.5 >=1.0-rc1_<2",
 			"0.9 1 1.0 1.0-rc1 1.0-alpha-1 1.0-SNAPSHOT 1.5 1.5.0 1.5-jre 1.5.1 1.10 2.0-alpha-1 2.0-SNAPSHOT 2.0 2.0.1 20 1.0-sp-1 1.0-1 1.5-20240101.010101-1",
@@ -156,6 +160,14 @@ func runRuby(t *testing.T, ruby string, ranges, versions []string) [][]bool {
 	return ask(t, ranges, versions, nil, ruby, "-rjson", "-e", `
 ranges, versions = JSON.parse(STDIN.read)
 puts JSON.dump(ranges.map { |r| q = Gem::Requirement.new(r.split(",")); versions.map { |v| q.satisfied_by?(Gem::Version.new(v)) } })`)
+}
+
+// runComposer asks the library that Composer resolves with, as Debian installs it.
+func runComposer(t *testing.T, php string, ranges, versions []string) [][]bool {
+	return ask(t, ranges, versions, nil, php, "-r", `
+require "/usr/share/php/Composer/Semver/autoload.php";
+[$ranges, $versions] = json_decode(stream_get_contents(STDIN));
+echo json_encode(array_map(fn($r) => array_map(fn($v) => Composer\Semver\Semver::satisfies($v, $r), $versions), $ranges));`)
 }
 
 // runMaven asks Maven's own comparison of two versions.
