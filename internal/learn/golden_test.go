@@ -10,16 +10,18 @@ import (
 
 var sha256 = strings.Repeat("0123456789abcdef", 4)
 
-// goldens are builds. Requests whose URL holds one of not must be denied after
+// golden is a build. Requests whose URL holds one of not must be denied after
 // learning; neighbours are requests that were not made and must be denied.
-var goldens = []struct {
+type golden struct {
 	name       string
 	options    Options
 	events     []enforce.Event
 	more       [][]enforce.Event // further runs
 	not        []string
 	neighbours []string
-}{
+}
+
+var goldens = []golden{
 	{
 		name:    "npm",
 		options: Options{Command: []string{"npm", "ci"}, Version: "1.2.3"},

@@ -146,7 +146,7 @@ func ask(t testing.TB, p *allowlist.Policy, r *ecosystem.Recognizer, ev enforce.
 // passes again, its neighbours do not, and order does not matter, of
 // events nor of runs.
 func TestGolden(t *testing.T) {
-	for _, tc := range goldens {
+	for _, tc := range slices.Concat(goldens, ecosystemGoldens) {
 		t.Run(tc.name, func(t *testing.T) {
 			runs := append([][]enforce.Event{tc.events}, tc.more...)
 			got := learned(t, tc.options, runs...)

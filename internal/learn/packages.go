@@ -63,7 +63,7 @@ func (l *Learner) packages(d *draft, seen []sighting) ([]sighting, error) {
 		registries[at].evidence.add(&s.evidence)
 		registries[at].names[name] = true
 	}
-	dropVersionless(lines)
+	dropImplied(lines)
 	for _, purl := range slices.Sorted(maps.Keys(lines)) {
 		line := lines[purl]
 		line.networks = sortedNetworks(networks[nameOf(purl)])
@@ -94,16 +94,21 @@ func addReview(reviews []string, review string) []string {
 	return reviews
 }
 
-// dropVersionless removes a package of which versions were read: their rules
-// cover its metadata, and a rule without a version would cover every version.
-func dropVersionless(lines map[string]*packageLine) {
-	versioned := map[string]bool{}
+// dropImplied removes what other lines cover. A package of which versions were
+// read: their rules cover its metadata, and a rule without a version would cover
+// every version. The manifests of an image of which a tag was read: they are
+// others when the tag has moved.
+func dropImplied(lines map[string]*packageLine) {
+	versioned, tagged := map[string]bool{}, map[string]bool{}
 	for purl := range lines {
 		if name := nameOf(purl); name != purl {
 			versioned[name] = true
+			tagged[name] = tagged[name] || !ecosystem.ByDigest(purl)
 		}
 	}
-	maps.DeleteFunc(lines, func(purl string, _ *packageLine) bool { return versioned[purl] })
+	maps.DeleteFunc(lines, func(purl string, _ *packageLine) bool {
+		return versioned[purl] || ecosystem.ByDigest(purl) && tagged[nameOf(purl)]
+	})
 }
 
 // nameOf cuts version and qualifiers off a canonical purl.
