@@ -153,6 +153,9 @@ func (p *Policy) Registries() map[string][]string {
 	return out
 }
 
+// Default returns what becomes of a request that no rule matches.
+func (p *Policy) Default() policy.Action { return p.fallback }
+
 // Hash returns "sha256:" and the digest of the bytes that were read, in
 // hexadecimal.
 func (p *Policy) Hash() string { return p.hash }
