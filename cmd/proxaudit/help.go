@@ -16,6 +16,8 @@ func helpText(args []string) string {
 			return testHelp + policyFlags + testNotes
 		case "explain":
 			return explainHelp + policyFlags + explainNotes
+		case "score":
+			return scoreHelp + policyFlags + scoreNotes
 		}
 	}
 	return mainHelp
@@ -30,6 +32,7 @@ lets a policy decide.
     proxaudit check   -policy FILE...                    validate and lint policies
     proxaudit test    -policy FILE -log events.jsonl     replay what was recorded
     proxaudit explain -policy FILE METHOD URL            which rule decides, and why
+    proxaudit score   -policy FILE...                    which known attacks would pass
     proxaudit doctor                                     which isolation works here
     proxaudit help [VERB]                                a verb's flags
     proxaudit version
@@ -44,8 +47,9 @@ Without a command, one command line is read from standard input.
 Exit codes: the command's own, or 128+n when signal n ended it; 3 when it
 succeeded but something was denied; 125 when proxaudit could not do its job (the
 command was not started, or was killed); 126 when the command cannot be
-executed; 127 when it was not found. check and test exit with 0 when there is
-nothing to find, 1 with findings, 2 when they were called wrongly; explain with 0 or 2.
+executed; 127 when it was not found. check, test and score exit with 0 when there
+is nothing to find, 1 with findings, 2 when they were called wrongly; explain with
+0 or 2.
 `
 
 // policyFlags is for the verbs that take policies.
@@ -160,6 +164,28 @@ method is raw TCP, and CONNECT https://host asks about tls: passthrough.
 const explainNotes = `
 Exit codes: 0 when there is an answer, whatever it is; 2 when explain was called
 wrongly or a policy cannot be read.
+`
+
+const scoreHelp = `proxaudit score -policy FILE...
+
+Asks a policy about what real payloads sent to the network, and about what an
+attacker who knows the policy would try next: another owner, verb or path at its
+hosts, hosts that look like them, packages with a name like its own. Says which of
+it would pass and by which rule; which rules let something be sent, are wider than
+what they name, or were seen but once; and how much an allowlist of the same hosts
+would let through. Nothing is sent.
+
+    -policy FILE       as for enforce; may be given several times, and further ones
+                       may follow
+    -format FORMAT     text (default) or json
+`
+
+const scoreNotes = `
+Classes: a, a host that no policy has a reason to name; b, a host that it does
+name, misused; c, what nothing on the network tells from what is meant, such as a
+query of a permitted GET. Exit codes: 0 when nothing of a or b is permitted; 1
+otherwise; 2 when score was called wrongly or a policy cannot be read. A Rego policy
+does not list its rules: it is asked, and what would follow from rules is unknown.
 `
 
 const runFlags = `

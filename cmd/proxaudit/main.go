@@ -15,8 +15,8 @@ import (
 // Exit codes of proxaudit itself; the command has its own.
 const (
 	exitOK       = 0
-	exitFindings = 1   // check, test and doctor found something
-	exitUsage    = 2   // check, test and explain were called wrongly, or cannot read what they were given
+	exitFindings = 1   // check, test, score and doctor found something
+	exitUsage    = 2   // check, test, explain and score were called wrongly, or cannot read what they were given
 	exitDenied   = 3   // the command succeeded, but something was denied
 	exitFailed   = 125 // proxaudit could not do its job
 )
@@ -47,6 +47,8 @@ func run(args []string, con console) int {
 		return test(rest, con)
 	case "explain":
 		return explain(rest, con)
+	case "score":
+		return score(rest, con)
 	case "audit", "learn", "enforce":
 		code, err := wrap(verb, rest, con)
 		if err != nil {
@@ -69,7 +71,7 @@ func verbOf(args []string) (string, []string) {
 		return "help", args[1:]
 	case "-version", "--version":
 		return "version", args[1:]
-	case "audit", "learn", "enforce", "help", "version", "check", "test", "explain", "report", "doctor":
+	case "audit", "learn", "enforce", "help", "version", "check", "test", "explain", "score", "report", "doctor":
 		return args[0], args[1:]
 	default:
 		return "audit", args
