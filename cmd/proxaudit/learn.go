@@ -75,6 +75,7 @@ func (o *learnFlags) writeLearned(l *learn.Learner, con console) error {
 	if err := l.WritePolicy(&policy); err != nil {
 		return fmt.Errorf("writing the policy: %w", err)
 	}
+	sayScore(o.learned, policy.Bytes(), con)
 	if o.learned == "" {
 		_, err := con.out.Write(policy.Bytes())
 		return err

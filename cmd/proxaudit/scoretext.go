@@ -5,17 +5,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/juliendoutre/proxaudit/enforce"
 	"github.com/juliendoutre/proxaudit/internal/attack"
 )
 
-// How many lines of a section are shown to a person: what is to be mended, and
-// what is there to be known.
+// How many lines of a section are shown to a person, and how many requests of one
+// rule.
 const (
 	maxScored = 20
-	maxUnseen = 5
+	maxOfRule = 5
 )
 
 func (s *scored) write(w io.Writer, format string) error {
@@ -25,14 +26,14 @@ func (s *scored) write(w io.Writer, format string) error {
 		return e.Encode(s)
 	}
 	var b strings.Builder
-	section(&b, "permitted, and should not be", maxScored, each(s.permittedAttacks(), passed.line))
+	section(&b, "permitted, and should not be", maxScored*(maxOfRule+2), byRule(s.permittedAttacks()))
 	var unseen []string
 	for _, p := range s.Permitted {
 		if p.Class == attack.Unseen {
-			unseen = append(unseen, p.line())
+			unseen = append(unseen, p.rule()+": "+p.line())
 		}
 	}
-	section(&b, "permitted, for no rule can tell it from what is meant (class c)", maxUnseen, unseen)
+	section(&b, "permitted, for no rule can tell it from what is meant (class c)", maxOfRule, unseen)
 	if r := s.Rules; r != nil {
 		section(&b, "can be written to", maxScored, each(r.Writes, ruleNote.line))
 		wide := each(r.Breadth, ruleNote.line)
@@ -72,13 +73,40 @@ func section(b *strings.Builder, title string, most int, lines []string) {
 	b.WriteString("\n")
 }
 
-// line names the rule, the request and where that is from.
+// byRule puts what one rule permits below it, the worst rule first.
+func byRule(all []passed) []string {
+	rules := map[string][]passed{}
+	var order []string
+	for _, p := range all {
+		if rules[p.rule()] == nil {
+			order = append(order, p.rule())
+		}
+		rules[p.rule()] = append(rules[p.rule()], p)
+	}
+	slices.SortStableFunc(order, func(a, b string) int { return len(rules[b]) - len(rules[a]) })
+	var out []string
+	for _, rule := range order {
+		out = append(out, fmt.Sprintf("%s permits %d:", rule, len(rules[rule])))
+		for _, p := range rules[rule][:min(len(rules[rule]), maxOfRule)] {
+			out = append(out, "  "+p.line())
+		}
+		if more := len(rules[rule]) - maxOfRule; more > 0 {
+			out = append(out, fmt.Sprintf("  and %d more; -format json has them all", more))
+		}
+	}
+	return out
+}
+
+// rule is what lets the request pass.
+func (p passed) rule() string { return cmp.Or(p.Rule, "the default") }
+
+// line names the request and where that is from.
 func (p passed) line() string {
 	from := strings.TrimSuffix(p.Incident+", "+p.Date, ", ")
 	if p.Mutation != "" {
 		from = p.Mutation + ", of " + p.Of
 	}
-	return fmt.Sprintf("%s: %s (%s)", cmp.Or(p.Rule, "the default"), strings.TrimSpace(p.Method+" "+p.URL), from)
+	return fmt.Sprintf("%s (%s)", strings.TrimSpace(p.Method+" "+p.URL), from)
 }
 
 func (n ruleNote) line() string { return n.Rule + ": " + n.Note }

@@ -11,25 +11,26 @@ import (
 // origin asks a host for what nobody has named, and by other ways than the one
 // that is permitted.
 func (m *mutating) origin(b base) {
-	if !b.opaque && b.scheme != "tcp" {
+	if b.scheme != "tcp" {
 		m.misuse("unrelated path", b.of, "GET", b.origin()+loot)
 		m.misuse("unrelated path", b.of, "POST", b.origin()+loot)
+	}
+	if !b.opaque && b.scheme != "tcp" {
 		if isName(b.host) {
 			m.misuse("host in capitals", b.of, "PUT", origin(b.scheme, strings.ToUpper(b.host), b.port)+loot)
 			m.misuse("host with a dot at its end", b.of, "PUT", origin(b.scheme, b.host+".", b.port)+loot)
 		}
 		m.misuse("WebSocket", b.of, "GET", origin(strings.Replace(b.scheme, "http", "ws", 1), b.host, b.port)+loot)
+		m.misuse("undecrypted", b.of, "CONNECT", origin("https", b.host, 0))
 	}
 	if b.scheme == "https" && !slices.Contains(b.schemes, "http") {
 		m.misuse("http for https", b.of, "GET", origin("http", b.host, 0)+b.path)
 	}
 	m.misuse("another port", b.of, "GET", origin("https", b.host, 8443)+b.path)
-	m.misuse("raw TCP", b.of, "", origin("tcp", b.host, 22))
-	if b.scheme != "tcp" {
-		m.misuse("raw TCP", b.of, "", origin("tcp", b.host, 443))
-	}
-	if !b.opaque {
-		m.misuse("undecrypted", b.of, "CONNECT", origin("https", b.host, 0))
+	for _, port := range []uint16{22, 443} {
+		if b.scheme != "tcp" || port != b.port {
+			m.misuse("raw TCP", b.of, "", origin("tcp", b.host, port))
+		}
 	}
 }
 
