@@ -84,6 +84,8 @@ type Policy struct {
 	clock      func() time.Time // time.Now, but for a test
 	// source is what was read, for Explain.
 	source []byte
+	// lines are the rules of a policy that was never a file, see FromLines.
+	lines []*rule
 }
 
 // Load reads the file at path, once. The error is a Mistakes.

@@ -44,7 +44,11 @@ const elsewhere = 10
 func (p *Policy) Explain(r *policy.Request) Explanation {
 	var out Explanation
 	lines := bytes.Split(p.source, []byte("\n"))
-	for _, rule := range parsePlaces(p.file, p.source).rules {
+	rules := p.lines
+	if rules == nil {
+		rules = parsePlaces(p.file, p.source).rules
+	}
+	for _, rule := range rules {
 		one := Explained{Rule: rule.name, Action: rule.action, Text: rule.text(lines)}
 		if p.decides(rule, r) {
 			out.Matched = append(out.Matched, one)
