@@ -114,6 +114,7 @@ var attempts = map[string]func() error{
 	"kill everybody":                   func() error { return unix.Kill(-1, unix.SIGKILL) },
 	"kill our process group":           func() error { return unix.Kill(0, unix.SIGKILL) },
 	"kill the first process":           func() error { _ = unix.Kill(1, unix.SIGKILL); return unix.Kill(1, unix.SIGSTOP) },
+	"signal the first process":         everySignal,
 	"raise our privileges":             raise,
 	"turn no_new_privs off":            func() error { return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 0, 0, 0, 0) },
 }
@@ -416,4 +417,17 @@ func raise() error {
 func number(name string) int {
 	n, _ := strconv.Atoi(os.Getenv(name))
 	return n
+}
+
+// everySignal sends the first process all signals but those that it cannot catch.
+func everySignal() error {
+	for s := syscall.Signal(1); s <= 64; s++ {
+		if s == syscall.SIGKILL || s == syscall.SIGSTOP {
+			continue
+		}
+		if err := unix.Kill(1, s); err != nil {
+			return fmt.Errorf("signal %d: %w", s, err)
+		}
+	}
+	return nil
 }

@@ -84,6 +84,7 @@ var escapes = []escape{
 	{name: "inherited files", want: []string{"EBADF"}, root: true, user: true},
 	{name: "a call of the x32 ABI", want: []string{"signal 31"}, root: true, user: true},
 	{name: "kill everybody", want: []string{"signal 9", "ESRCH", "done"}, root: true, user: true},
+	{name: "signal the first process", want: []string{"done"}, root: true, user: true},
 	{name: "kill our process group", want: []string{"signal 9"}, root: true, user: true},
 	{name: "kill the first process", want: []string{"done"}, root: true, user: true},
 	{name: "raise our privileges", want: []string{"EPERM"}, root: true, user: true},
