@@ -118,13 +118,14 @@ func (s *session) finish(err error) (int, error) {
 	}
 }
 
-// close releases what is left, in the reverse order of prepare.
+// close releases what is left. The jail comes last: the kernel takes its
+// namespaces apart meanwhile.
 func (s *session) close() {
 	for _, l := range s.published {
 		_ = l.Close()
 	}
+	_ = s.trust.Remove()
 	if s.jail != nil {
 		_ = s.jail.Close()
 	}
-	_ = s.trust.Remove()
 }

@@ -74,7 +74,7 @@ func deafen() {
 			ignored = append(ignored, s)
 		}
 	}
-	signal.Notify(make(chan os.Signal, 1))
+	signal.Notify(make(chan os.Signal, 1), deadly...)
 	if len(ignored) > 0 {
 		signal.Ignore(ignored...)
 	}
@@ -164,7 +164,8 @@ func (k *keeper) reap(main int) {
 	}
 }
 
-// endRest asks what is left to end, and gives it a moment.
+// endRest asks what is left to end, gives it a moment, and ends it. When it
+// returns, this is the only process in the jail.
 func (k *keeper) endRest() {
 	if _, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); err == syscall.ECHILD {
 		return
@@ -183,6 +184,8 @@ func (k *keeper) endRest() {
 	select {
 	case <-gone:
 	case <-time.After(leftGrace):
+		_ = syscall.Kill(-1, syscall.SIGKILL)
+		<-gone
 	}
 }
 

@@ -46,8 +46,6 @@ func (n *Netns) Run(ctx context.Context, c Command) (int, error) {
 	}
 	std.started()
 	code, err := r.wait(ctx)
-	n.first.kill()
-	n.first.wait()
 	std.finish()
 	return code, err
 }
@@ -82,7 +80,9 @@ func (r *run) start(c Command, std *stdio) error {
 	return nil
 }
 
-// wait passes signals in and news out until the command has ended.
+// wait passes signals in and news out until the command and all that it left
+// behind have ended. The namespaces take the kernel some milliseconds more to
+// free, for which Close waits.
 func (r *run) wait(ctx context.Context) (int, error) {
 	news := make(chan message)
 	go r.listen(news)
@@ -93,6 +93,8 @@ func (r *run) wait(ctx context.Context) (int, error) {
 		case m, ok := <-news:
 			switch {
 			case !ok:
+				r.n.first.kill()
+				r.n.first.wait()
 				if cause == nil {
 					cause = errGone
 				}
