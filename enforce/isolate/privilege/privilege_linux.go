@@ -6,9 +6,10 @@
 package privilege
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -106,34 +107,47 @@ func highest() uintptr {
 // where that is more than keep, or where no_new_privs or a filter is missing.
 // The bounding set is that of the calling thread.
 func Check(keep Set) error {
-	if err := checkThread("/proc/thread-self/status", keep, "CapBnd"); err != nil {
+	buf := make([]byte, maxStatus)
+	if err := checkThread(buf, "/proc/thread-self/status", keep, "CapBnd"); err != nil {
 		return err
 	}
-	threads, err := filepath.Glob("/proc/self/task/*/status")
+	tasks, err := os.Open("/proc/self/task")
+	if err != nil {
+		return fmt.Errorf("list the threads: %w", err)
+	}
+	defer tasks.Close()
+	threads, err := tasks.Readdirnames(-1)
 	if err != nil || len(threads) == 0 {
 		return fmt.Errorf("list the threads: %v", err)
 	}
-	for _, path := range threads {
-		err := checkThread(path, keep, "CapInh", "CapPrm", "CapEff", "CapAmb")
-		if err != nil && !os.IsNotExist(err) {
+	for _, thread := range threads {
+		err := checkThread(buf, "/proc/self/task/"+thread+"/status", keep, "CapInh", "CapPrm", "CapEff", "CapAmb")
+		if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ESRCH) {
 			return err
 		}
 	}
 	return nil
 }
 
-func checkThread(path string, keep Set, sets ...string) error {
-	data, err := os.ReadFile(path)
+// maxStatus is room for /proc/PID/status, which is read in one call: it has some
+// 1,500 bytes, and a line of the groups.
+const maxStatus = 64 << 10
+
+// checkThread reads a status file into buf. It is part of each run's start, for
+// each thread: so no more calls than it takes.
+func checkThread(buf []byte, path string, keep Set, sets ...string) error {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return err
+		return fmt.Errorf("open %s: %w", path, err)
 	}
-	fields := map[string]string{}
-	for line := range strings.Lines(string(data)) {
-		k, v, _ := strings.Cut(line, ":")
-		fields[k] = strings.TrimSpace(v)
+	defer unix.Close(fd)
+	n, err := unix.Read(fd, buf)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
 	}
 	for _, k := range sets {
-		has, err := strconv.ParseUint(fields[k], 16, 64)
+		value := field(buf[:n], k)
+		has, err := strconv.ParseUint(value, 16, 64)
 		if err != nil {
 			return fmt.Errorf("read %s: %w", k, err)
 		}
@@ -142,9 +156,20 @@ func checkThread(path string, keep Set, sets ...string) error {
 		}
 	}
 	for _, f := range [][2]string{{"NoNewPrivs", "1"}, {"Seccomp", "2"}} {
-		if fields[f[0]] != f[1] {
-			return fmt.Errorf("%s is %q, not %s", f[0], fields[f[0]], f[1])
+		if value := field(buf[:n], f[0]); value != f[1] {
+			return fmt.Errorf("%s is %q, not %s", f[0], value, f[1])
 		}
 	}
 	return nil
+}
+
+// field returns the value of a line of a status file, nothing where there is
+// none.
+func field(status []byte, name string) string {
+	_, rest, found := bytes.Cut(status, []byte("\n"+name+":"))
+	if !found {
+		return ""
+	}
+	value, _, _ := bytes.Cut(rest, []byte("\n"))
+	return string(bytes.TrimSpace(value))
 }
