@@ -1,6 +1,7 @@
 package mounts
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -48,11 +49,11 @@ func Apply(p Plan) (warnings []string, err error) {
 		return nil, err
 	}
 	defer t.close()
-	steps := []func() error{t.hideRun, t.hideSockets, t.keepSockets, t.trust, t.resolver, t.proc}
+	steps := []func() error{t.hideRun, t.extend, t.hideSockets, t.keepSockets, t.resolver, t.proc}
 	if p.Root {
 		steps = append(steps, t.hideRoot)
 	}
-	for _, step := range steps {
+	for _, step := range append(steps, t.trust) {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -73,6 +74,8 @@ type tree struct {
 	allowed  []place
 	covered  []string // directories that have been overlaid
 	warnings []string
+	cert     *x509.Certificate // nil adds none
+	java     chan []content    // see extend
 }
 
 // place is something that was opened before it was hidden.

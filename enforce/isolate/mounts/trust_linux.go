@@ -1,7 +1,6 @@
 package mounts
 
 import (
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -35,9 +34,17 @@ const (
 	fileName = "proxaudit.pem"
 )
 
-// trust adds the certificate to every store of the system. A store that cannot
-// be extended is left as it was, with a warning: its users will not get through.
-func (t *tree) trust() error {
+// content is what a file of a store is to hold, or why it cannot be extended.
+type content struct {
+	path string
+	data []byte
+	err  error
+}
+
+// extend begins to work out what Java's stores are to hold, besides the other
+// steps: that takes as long as they, and only reads. trust waits for it. It comes
+// after the step that may hide a store for a moment.
+func (t *tree) extend() error {
 	if len(t.plan.CA) == 0 {
 		return nil
 	}
@@ -45,24 +52,43 @@ func (t *tree) trust() error {
 	if err != nil {
 		return fmt.Errorf("read the run's certificate: %w", err)
 	}
-	s := &stores{tree: t, cert: cert, layers: map[string]string{}}
+	t.cert, t.java = cert, make(chan []content, 1)
+	go func() {
+		stores := slices.Clone(javaStores)
+		for _, home := range t.plan.JavaHomes {
+			stores = append(stores, filepath.Join(home, "lib/security/cacerts"), filepath.Join(home, "jre/lib/security/cacerts"))
+		}
+		t.java <- changed(stores, func(old []byte) ([]byte, error) { return truststore.Java(old, alias, cert) })
+	}()
+	return nil
+}
+
+// changed returns what the files that exist hold after a change.
+func changed(patterns []string, change func([]byte) ([]byte, error)) []content {
+	var all []content
+	for _, path := range existing(patterns) {
+		c := content{path: path}
+		if c.data, c.err = os.ReadFile(path); c.err == nil {
+			c.data, c.err = change(c.data)
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// trust adds the certificate to every store of the system. A store that cannot
+// be extended is left as it was, with a warning: its users will not get through.
+func (t *tree) trust() error {
+	if t.cert == nil {
+		return nil
+	}
+	s := &stores{tree: t, layers: map[string]string{}}
 	for _, dir := range existing(trustDirs) {
 		t.warn(s.directory(dir), "add the certificate to "+dir)
 	}
-	bundles := existing(trustBundles)
-	for _, path := range bundles {
-		t.warn(s.replace(path, func(old []byte) ([]byte, error) {
-			return truststore.Bundle(old, cert), nil
-		}), "add the certificate to "+path)
-	}
-	java := slices.Clone(javaStores)
-	for _, home := range t.plan.JavaHomes {
-		java = append(java, filepath.Join(home, "lib/security/cacerts"), filepath.Join(home, "jre/lib/security/cacerts"))
-	}
-	for _, path := range existing(java) {
-		t.warn(s.replace(path, func(old []byte) ([]byte, error) {
-			return truststore.Java(old, alias, cert)
-		}), "add the certificate to "+path)
+	bundles := changed(trustBundles, func(old []byte) ([]byte, error) { return truststore.Bundle(old, t.cert), nil })
+	for _, c := range slices.Concat(bundles, <-t.java) {
+		t.warn(s.replace(c), "add the certificate to "+c.path)
 	}
 	if len(bundles) == 0 {
 		t.warn(s.alone(), "make a trust store")
@@ -77,7 +103,6 @@ func (t *tree) trust() error {
 // stores gathers, for each directory, a layer of changed files to lay over it.
 type stores struct {
 	*tree
-	cert   *x509.Certificate
 	layers map[string]string
 	dirs   []string
 }
@@ -116,29 +141,24 @@ func (s *stores) directory(dir string) error {
 
 // replace shows another content for a file: in the layer of its directory where
 // there is one, else by a bind over it.
-func (s *stores) replace(path string, change func([]byte) ([]byte, error)) error {
-	old, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	data, err := change(old)
-	if err != nil {
-		return err
+func (s *stores) replace(c content) error {
+	if c.err != nil {
+		return c.err
 	}
 	for _, dir := range s.dirs {
-		if under(path, dir) {
-			rel, err := filepath.Rel(dir, path)
+		if under(c.path, dir) {
+			rel, err := filepath.Rel(dir, c.path)
 			if err != nil {
 				return err
 			}
-			return writeUnder(s.layers[dir], rel, data)
+			return writeUnder(s.layers[dir], rel, c.data)
 		}
 	}
-	file, err := s.file(data)
+	file, err := s.file(c.data)
 	if err != nil {
 		return err
 	}
-	return bind(file, path)
+	return bind(file, c.path)
 }
 
 // alone writes a bundle of one where the system has none at all.

@@ -19,7 +19,7 @@ func testStores(t *testing.T) *stores {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Close(fd) })
-	return &stores{tree: &tree{scratch: fd}, cert: &x509.Certificate{Raw: []byte("run")}, layers: map[string]string{}}
+	return &stores{tree: &tree{scratch: fd, cert: &x509.Certificate{Raw: []byte("run")}}, layers: map[string]string{}}
 }
 
 func put(t *testing.T, path, text string, mode os.FileMode) {
