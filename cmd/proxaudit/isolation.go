@@ -12,13 +12,14 @@ import (
 	"github.com/juliendoutre/proxaudit/enforce/isolate/fakedns"
 	"github.com/juliendoutre/proxaudit/enforce/isolate/icmp"
 	"github.com/juliendoutre/proxaudit/enforce/proxy"
+	"github.com/juliendoutre/proxaudit/internal/ca"
 	"github.com/juliendoutre/proxaudit/policy"
 )
 
 // isolate makes the confinement that -isolation names. auto is the strongest;
 // where that cannot be had, enforce stops, and audit and learn, which block
 // nothing, go on with the environment and say so.
-func (s *session) isolate(ca []byte) (isolate.Jail, error) {
+func (s *session) isolate(authority func() (*ca.Authority, error)) (isolate.Jail, error) {
 	switch {
 	case s.isolation == "env" || s.server && s.isolation == "auto":
 		return s.isolateEnv(isolate.Env)
@@ -30,8 +31,15 @@ func (s *session) isolate(ca []byte) (isolate.Jail, error) {
 	default:
 		return nil, fail("-isolation takes auto, netns, seatbelt (macOS) or env", fmt.Errorf("unknown isolation %q", s.isolation))
 	}
+	certificate := func() ([]byte, error) {
+		a, err := authority()
+		if err != nil {
+			return nil, err
+		}
+		return a.CertificatePEM(), nil
+	}
 	n, err := isolate.NewNetns(context.Background(), isolate.NetnsOptions{
-		CA: ca, AllowSockets: s.allowSockets, Asked: s.asked, Refused: s.refused,
+		CA: certificate, AllowSockets: s.allowSockets, Asked: s.asked, Refused: s.refused,
 	})
 	if err == nil {
 		s.netns = n
@@ -40,7 +48,7 @@ func (s *session) isolate(ca []byte) (isolate.Jail, error) {
 		}
 		return n, nil
 	}
-	if s.mode == enforce.Enforce || s.isolation != "auto" {
+	if _, failed := authority(); failed != nil || s.mode == enforce.Enforce || s.isolation != "auto" {
 		return nil, err
 	}
 	say(s.console.err, "warning", err.Error()+"; going on without, as this blocks nothing: a program that ignores proxy variables is not seen (proxaudit doctor says more)")

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"go.uber.org/zap"
@@ -26,20 +27,21 @@ import (
 // prepare puts everything in place that the command must not start without. The
 // jail takes longest and is made while the files are read.
 func (s *session) prepare() error {
-	authority, err := s.authority()
-	if err != nil {
-		return err
-	}
 	type made struct {
 		jail isolate.Jail
 		err  error
 	}
 	making := make(chan made, 1)
+	getAuthority := sync.OnceValues(s.authority)
 	go func() {
-		j, err := s.isolate(authority.CertificatePEM())
+		j, err := s.isolate(getAuthority)
 		making <- made{j, err}
 	}()
-	roots, err := s.readFiles(authority.CertificatePEM())
+	authority, err := getAuthority()
+	var roots func() *x509.CertPool
+	if err == nil {
+		roots, err = s.readFiles(authority.CertificatePEM())
+	}
 	m := <-making
 	s.jail = m.jail
 	if err := cmp.Or(err, m.err); err != nil {

@@ -16,8 +16,10 @@ const NetnsName = "netns"
 // NetnsOptions are the choices of a confinement by namespaces. The zero value
 // is the tightest.
 type NetnsOptions struct {
-	// CA is the run's certificate as PEM text, for the system's trust stores.
-	CA []byte
+	// CA returns the run's certificate as PEM text, for the system's trust stores.
+	// It is called while the jail's first process starts, which takes some
+	// milliseconds. Nil adds no certificate.
+	CA func() ([]byte, error)
 	// AllowSockets are paths of host sockets that the command may use. Each is a
 	// way around the proxy.
 	AllowSockets []string

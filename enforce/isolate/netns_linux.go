@@ -73,10 +73,6 @@ func newNetns(ctx context.Context, o NetnsOptions, kinds ...capture.Kind) (*Netn
 	if err != nil {
 		return nil, &Refusal{Step: "find out who runs the command", Err: err}
 	}
-	plan, err := planFor(o, as)
-	if err != nil {
-		return nil, &Refusal{Step: "look at what must be hidden", Err: err}
-	}
 	ctl, far, err := control.Pair()
 	if err != nil {
 		return nil, &Refusal{Step: "prepare", Err: err}
@@ -94,7 +90,7 @@ func newNetns(ctx context.Context, o NetnsOptions, kinds ...capture.Kind) (*Netn
 	// is killed.
 	stop := context.AfterFunc(ctx, first.kill)
 	timeout := time.AfterFunc(makeTimeout, first.kill)
-	err = n.make(o, setup{Plan: plan, Kinds: kinds})
+	err = n.make(o, kinds)
 	timeout.Stop()
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
@@ -107,9 +103,14 @@ func newNetns(ctx context.Context, o NetnsOptions, kinds ...capture.Kind) (*Netn
 }
 
 // make has the first process build the jail, takes over what it hands out, and
-// has it tested.
-func (n *Netns) make(o NetnsOptions, s setup) error {
-	blob, err := control.Blob(s)
+// has it tested. While that process starts, which takes milliseconds, the plan is
+// made.
+func (n *Netns) make(o NetnsOptions, kinds []capture.Kind) error {
+	plan, err := planFor(o, n.as)
+	if err != nil {
+		return &Refusal{Step: "look at what must be hidden", Err: err}
+	}
+	blob, err := control.Blob(setup{Plan: plan, Kinds: kinds})
 	if err != nil {
 		return err
 	}
@@ -135,7 +136,7 @@ func (n *Netns) make(o NetnsOptions, s setup) error {
 	if err := n.serve(o, h); err != nil {
 		return err
 	}
-	probe, err := n.supervise(s.Plan)
+	probe, err := n.supervise(plan)
 	if err != nil {
 		return err
 	}

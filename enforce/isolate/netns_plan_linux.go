@@ -22,8 +22,13 @@ func planFor(o NetnsOptions, as user) (mounts.Plan, error) {
 		return mounts.Plan{}, fmt.Errorf("find the working directory: %w", err)
 	}
 	p := mounts.Plan{
-		CA: o.CA, JavaHomes: javaHomes(), NameServer: capture.Self4.String(),
+		JavaHomes: javaHomes(), NameServer: capture.Self4.String(),
 		Sockets: sockets, Root: as.root, Dir: dir, Sysctls: map[string]string{},
+	}
+	if o.CA != nil {
+		if p.CA, err = o.CA(); err != nil {
+			return mounts.Plan{}, fmt.Errorf("make the run's certificate: %w", err)
+		}
 	}
 	for _, path := range o.AllowSockets {
 		real, err := filepath.EvalSymlinks(path)

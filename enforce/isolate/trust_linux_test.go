@@ -52,7 +52,7 @@ func TestSystemTrustStore(t *testing.T) {
 			if name == "perl" && exec.Command(argv[0], "-MIO::Socket::SSL", "-e", "1").Run() != nil {
 				t.Skip("NOT CHECKED: perl has no TLS")
 			}
-			j := newJail(t, NetnsOptions{CA: text})
+			j := newJail(t, NetnsOptions{CA: given(text)})
 			j.proxy(func(c net.Conn) { serveTLS(c, ca, key) })
 			out, _ := j.output(t, Command{Argv: argv, Env: []string{"PATH=/usr/bin:/bin", "HOME=/tmp"}})
 			if !strings.Contains(out, "proxied") && !strings.Contains(out, "Verification: OK") {
@@ -73,7 +73,7 @@ func TestTrustStoreKeepsWhatItHad(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		j := newJail(t, NetnsOptions{CA: text})
+		j := newJail(t, NetnsOptions{CA: given(text)})
 		out, _ := j.output(t, Command{Argv: []string{"cat", path}})
 		if !strings.HasPrefix(out, strings.TrimSpace(string(old))) || !strings.HasSuffix(out, strings.TrimSpace(string(text))) {
 			t.Errorf("%s is not what it was with the certificate behind it", path)
