@@ -18,8 +18,18 @@
 // empty, and never for "/" or the encoded slash "%2F"; ** stands for any run
 // whatever. A pattern matches the whole path: /a/** covers what is below /a/,
 // and neither /a nor /ab. Literal parts are canonicalised as paths are, so %2A
-// is a star that is meant. A URL without a path, as in GET https://h, is a rule
-// for every path; GET https://h/ is a rule for the root alone.
+// is a star that is meant, and %7B a brace.
+//
+// A word in braces stands for a text of its type, anywhere in a segment, and for
+// nothing else: {version} (v4, 1.2, v1.2.3-rc.1; at most 64 bytes), {int} (1 to 20
+// digits), {sha} (32, 40, 56, 64, 96 or 128 hexadecimal digits), {uuid}, and {date}
+// (2026-11-24, 20261124, 2026.11.24 or 2026_11_24, a day that there is). None of
+// them holds a slash or anything that is percent-encoded, so /a/{int} covers /a/5,
+// and neither /a/5/6 nor /a/5%2F6. Where a segment may be taken apart in several
+// ways, one that fits is enough.
+//
+// A URL without a path, as in GET https://h, is a rule for every path; GET
+// https://h/ is a rule for the root alone.
 //
 // # Queries and header fields
 //

@@ -86,6 +86,8 @@ func decisions() map[string]struct {
 		"1kGlobs/prefix":    {manyGlobs(1000, "/repo-%d/**"), get("ok.test", "/repo-777/a/b"), policy.Allow},
 		"1kGlobs/suffix":    {manyGlobs(1000, "/**/file-%d.tgz"), get("ok.test", "/a/b/file-777.tgz"), policy.Allow},
 		"1kGlobs/middle":    {manyGlobs(1000, "/*/repo-%d/*"), get("ok.test", "/a/repo-777/b"), policy.Allow},
+		"1kGlobs/typed":     {manyGlobs(1000, "/repo-%d/{version}/cc-{version}-linux-{int}.tgz"), get("ok.test", "/repo-777/v1.2.3-rc.1/cc-1.2.3-rc.1-linux-64.tgz"), policy.Allow},
+		"1kGlobs/types":     {manyGlobs(1000, "/*/{int}/repo-%d/{sha}"), get("ok.test", "/a/7/repo-777/da39a3ee5e6b4b0d3255bfef95601890afd80709"), policy.Allow},
 		"1kGlobs/exact":     {manyGlobs(1000, "/a/b/c/%d"), get("ok.test", "/a/b/c/777"), policy.Allow},
 	}
 }

@@ -136,7 +136,7 @@ func (r *rule) coversPaths(a *rule) bool {
 	}
 	paths := a.paths
 	if paths == nil {
-		paths = []pattern{{prefix: "/", parts: []part{{deep: true}}}}
+		paths = []pattern{{prefix: "/", parts: []part{{kind: kindDeep}}}}
 	}
 	for i := range paths {
 		if !r.coversPath(&paths[i]) {
@@ -163,20 +163,21 @@ func (pat *pattern) covers(a *pattern) bool {
 	if pat.prefix == a.prefix && slices.Equal(pat.parts, a.parts) {
 		return true
 	}
-	if len(pat.parts) == 1 && pat.parts[0] == (part{deep: true}) {
+	if len(pat.parts) == 1 && pat.parts[0] == (part{kind: kindDeep}) {
 		return strings.HasPrefix(a.prefix, pat.prefix)
 	}
-	// A byte that no literal has stands for the stars of a: where r takes it by a
-	// star, it takes whatever the star of a stands for. A ** may hold slashes, and
-	// is not looked into.
+	// A byte that no literal has stands for each star of a: where pat takes it by a
+	// star, it takes whatever the star of a stands for. So for typed parts, which a
+	// part of the same kind takes as well. A ** may hold slashes, and is not looked
+	// into.
 	text := a.prefix
 	for _, p := range a.parts {
-		if p.deep {
+		if p.kind == kindDeep {
 			return false
 		}
-		text += "\x00" + p.literal
+		text += string(rune(p.kind.stand())) + p.literal
 	}
-	matched, known := pat.match(text, true)
+	matched, known := pat.compare(matcher{text: text, encoded: true, stands: true})
 	return matched && known
 }
 

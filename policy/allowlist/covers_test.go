@@ -26,7 +26,8 @@ func TestCoversHolds(t *testing.T) {
 		} else {
 			parts = append(parts, pick("", "schemes: [http]", "schemes: [http, https]", "schemes: [https, wss]"), pick("", "", "ports: [443]", "ports: [443, 80]"),
 				pick("", "methods: [GET]", "methods: [HEAD]", "methods: [GET, HEAD]", "methods: [GET, POST]"),
-				pick("", "paths: [/a]", "paths: [/**]", "paths: [/*]", "paths: ['/a/*']", "paths: ['/a*']", "paths: ['/a**']", "paths: ['/*/b']", "paths: [/a/b, /a]", "paths: ['/a/*b']", "paths: ['/**/b']"),
+				pick("", "paths: [/a]", "paths: [/**]", "paths: [/*]", "paths: ['/a/*']", "paths: ['/a*']", "paths: ['/a**']", "paths: ['/*/b']", "paths: [/a/b, /a]", "paths: ['/a/*b']", "paths: ['/**/b']",
+					"paths: ['/a/{int}']", "paths: ['/*/{int}']", "paths: ['/a/{version}']", "paths: [/a/5]", "paths: [/a/v5]", "paths: ['/a/1{int}']", "paths: ['/a*{int}']", "paths: ['/a/{int}*']"),
 				pick("", "", "query: {q: x}"), pick("", "", "headers: {X: y}"))
 			if !deny {
 				parts = append(parts, pick("", "", "", "via: 'https://f.test'", "via: 'https://f.test/a/**'", "via: ['https://f.test/a/b', 'https://*.f.test']", "via: ['https://*.f.test/**', 'https://f.test/**']"))
@@ -108,7 +109,7 @@ func coveringRequests() (out []policy.Request) {
 			}
 			out = append(out, policy.Request{Method: "CONNECT", Scheme: "https", Host: host, Port: 443, Process: process})
 			for _, url := range []string{"https 443", "http 80", "https 80", "wss 443"} {
-				for _, path := range []string{"/", "/a", "/a/b", "/a/c", "/ab", "/c/b", "/a/c/b"} {
+				for _, path := range []string{"/", "/a", "/a/b", "/a/c", "/ab", "/c/b", "/a/c/b", "/a/5", "/a/15", "/c/5", "/a/v5", "/a/1.2", "/a/5b", "/a/111111111111111111111"} {
 					for i, method := range []string{"GET", "HEAD", "POST"} {
 						for _, query := range []string{"", "q=x"} {
 							r := policy.Request{Method: method, Host: host, Path: path, Query: query, Process: process}

@@ -131,7 +131,7 @@ func (r *rule) differs(q *question, registries map[string][]string) (distance in
 	add(!r.matchesPort(q), "port", r.portWords(q), strconv.Itoa(int(q.Port)))
 	if !opaque && q.scheme != schemeTCP && !r.passthrough {
 		add(!r.matchesMethod(q), "method", strings.Join(methodsOr(r.methods), " or "), q.Method)
-		add(!r.matchesPath(q), "path", r.pathWords(), q.Path)
+		add(!r.matchesPath(q), "path", r.pathWords(), q.Path+r.typedWords(q.Path))
 		add(!r.matchesHeaders(q), "headers", "what the rule lists", "those of this request")
 		add(!r.matchesQuery(q), "query", "what the rule lists", "that of this request")
 	}

@@ -74,6 +74,31 @@ allow:
 	}
 }
 
+// TestExplainTyped has requests that a typed pattern keeps from matching.
+func TestExplainTyped(t *testing.T) {
+	for _, tt := range []struct{ pattern, path, want string }{
+		{"/a/{version}", "/a/latest", `: the segment "latest" is no {version}`},
+		{"/a/{version}/b", "/a/latest/b", `: the segment "latest" is no {version}`},
+		{"/{int}/{version}/b", "/5/latest/b", `: the segment "latest" is no {version}`},
+		{"/a/{version}/b", "/a/1.2%2F3/b", ""},
+		{"/a/{version}/b", "/a/1.2%2B3/b", `: the segment "1.2%2B3" is no {version}`},
+		{"/a/cc-{version}-{int}.tgz", "/a/cc-1.2-x.tgz", `: the segment "cc-1.2-x.tgz" has no {int} there`},
+		{"/a/{date}.log", "/a/2026-02-30.log", `: the segment "2026-02-30.log" has no {date} there`},
+		{"/a/**/{sha}", "/a/b/c", ": no {sha} stands where the rule has one"},
+		{"/a/{int}", "/b/5", ""},
+		{"/a/*", "/b/5", ""},
+	} {
+		p := mustParse(t, "allow:\n  - https://ok.test"+tt.pattern)
+		x := p.Explain(request(t, "https://ok.test"+tt.path))
+		if len(x.Missed) != 1 || len(x.Missed[0].Differs) != 1 {
+			t.Fatalf("%s, %s: %+v", tt.pattern, tt.path, x)
+		}
+		if got, want := x.Missed[0].Differs[0], "path: "+tt.pattern+", not "+tt.path+tt.want; got != want {
+			t.Errorf("differs %q, want %q", got, want)
+		}
+	}
+}
+
 func TestExplainText(t *testing.T) {
 	p := mustParse(t, "allow:\n  - host: ok.test # why\n    paths:\n      - /a\n\n  - https://ok.test/b\nlog:\n  - https://ok.test/a\ndeny:\n  - host: ok.test\n    paths: [/a]\n")
 	x := p.Explain(request(t, "https://ok.test/a"))

@@ -2,6 +2,7 @@ package allowlist
 
 import (
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -104,10 +105,56 @@ func (pat *pattern) String() string {
 	var b strings.Builder
 	b.WriteString(pat.prefix)
 	for _, p := range pat.parts {
-		if p.deep {
-			b.WriteByte('*')
-		}
-		b.WriteString("*" + p.literal)
+		b.WriteString(p.kind.String() + p.literal)
 	}
 	return b.String()
+}
+
+// typedWords says of which type a segment of path is not, where a pattern of the
+// rule would match but for that.
+func (r *rule) typedWords(path string) string {
+	for i := range r.paths {
+		if words := r.paths[i].typedWords(path); words != "" {
+			return ": " + words
+		}
+	}
+	return ""
+}
+
+func (pat *pattern) typedWords(path string) string {
+	// The pattern with its types forgotten from part n on: the first that they keep
+	// from matching is the one in the way.
+	for n := range len(pat.parts) + 1 {
+		some := pattern{pat.prefix, slices.Clone(pat.parts)}
+		for i := n; i < len(some.parts); i++ {
+			if some.parts[i].kind.typed() {
+				some.parts[i].kind = kindStar
+			}
+		}
+		if matched, _ := some.match(path, true); matched {
+			continue
+		}
+		if n == 0 {
+			return ""
+		}
+		return pat.typedPartWords(n-1, path)
+	}
+	return ""
+}
+
+// typedPartWords is about the typed part i, which path does not have.
+func (pat *pattern) typedPartWords(i int, path string) string {
+	what := pat.parts[i].kind.String()
+	before := pat.prefix
+	for _, p := range pat.parts[:i] {
+		if p.kind == kindDeep {
+			return "no " + what + " stands where the rule has one"
+		}
+		before += p.literal
+	}
+	segment := strings.Split(path, "/")[strings.Count(before, "/")]
+	if behind := pat.parts[i].literal; strings.HasSuffix(before, "/") && (behind == "" && i == len(pat.parts)-1 || strings.HasPrefix(behind, "/")) {
+		return "the segment " + quoted(segment) + " is no " + what
+	}
+	return "the segment " + quoted(segment) + " has no " + what + " there"
 }

@@ -26,7 +26,7 @@ func ruleKeys() []ruleKey {
 		{"methods", "HTTP methods. Absent: GET and HEAD; under deny, any.", func(p *parser, r *rule, n *yaml.Node) {
 			r.methods = collect(p, n, "methods", (*parser).method)
 		}},
-		{"paths", "Paths, in which * stands for any run of characters in a segment and ** for any run across segments. Absent: any.", func(p *parser, r *rule, n *yaml.Node) {
+		{"paths", "Paths, in which * stands for any run of characters in a segment, ** for any run across segments, and {version}, {int}, {sha}, {uuid} and {date} for a part of a segment that is one. Absent: any.", func(p *parser, r *rule, n *yaml.Node) {
 			r.paths = collect(p, n, "paths", (*parser).path)
 		}},
 		{"query", "Parameters of the query, each with a pattern or a list of them, in which * stands for any run of characters. Under allow and log the query must hold what is listed and nothing else: a name with a question mark behind it may be absent, and the name * stands for all others. Under deny each must be found. Absent: any query; {}: none.", func(p *parser, r *rule, n *yaml.Node) {

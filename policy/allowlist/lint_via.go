@@ -124,6 +124,6 @@ func (from *redirector) meetsBase(base string) bool {
 	if slash < 0 || !origin.matches(scheme+"://"+rest[:slash]+"/") {
 		return false
 	}
-	below := pattern{prefix: rest[slash:], parts: []part{{deep: true}}}
+	below := pattern{prefix: rest[slash:], parts: []part{{kind: kindDeep}}}
 	return from.path == nil || from.path.meets(&below)
 }

@@ -11,7 +11,12 @@ const maxSteps = 1 << 20
 // takes whole or not at all; the encoded slash is a slash to it. The second
 // result is false when the work was too much to know.
 func (pat *pattern) match(path string, encoded bool) (matched, known bool) {
-	rest, ok := strings.CutPrefix(path, pat.prefix)
+	return pat.compare(matcher{text: path, encoded: encoded})
+}
+
+// compare is match for a matcher that has no parts yet.
+func (pat *pattern) compare(m matcher) (matched, known bool) {
+	rest, ok := strings.CutPrefix(m.text, pat.prefix)
 	if !ok {
 		return false, true
 	}
@@ -21,20 +26,26 @@ func (pat *pattern) match(path string, encoded bool) (matched, known bool) {
 	if !strings.HasSuffix(rest, pat.suffix()) {
 		return false, true
 	}
-	m := matcher{parts: pat.parts, text: rest, encoded: encoded}
+	m.parts, m.text = pat.parts, rest
+	if pat.typed() {
+		return m.runTyped()
+	}
 	return m.run()
 }
 
-// matcher finds the leftmost place for each part. Going back to the last star of
-// each kind is enough: an earlier * cannot help, since it could not take a slash
-// that the last one stopped at, and the leftmost place of what stands before a
-// ** leaves it the most room.
+// matcher compares a text with the parts of a pattern.
 type matcher struct {
 	parts   []part
 	text    string
 	encoded bool
+	stands  bool // the text holds bytes that stand for parts, see covers
+	steps   int  // of runTyped
 }
 
+// run finds the leftmost place for each star. Going back to the last star of each
+// kind is enough: an earlier * cannot help, since it could not take a slash that
+// the last one stopped at, and the leftmost place of what stands before a ** leaves
+// it the most room.
 func (m *matcher) run() (matched, known bool) {
 	pos, i := 0, 0
 	shallow, shallowAt := -1, 0
@@ -43,7 +54,7 @@ func (m *matcher) run() (matched, known bool) {
 	for range maxSteps {
 		switch {
 		case retry:
-		case m.parts[i].deep:
+		case m.parts[i].kind == kindDeep:
 			deep, deepAt, shallow = i, pos, -1
 		default:
 			shallow, shallowAt = i, pos
@@ -77,7 +88,7 @@ func (m *matcher) literal(i, pos int) (end int, ok bool) {
 	end = pos + len(lit)
 	if i == len(m.parts)-1 {
 		// The last literal is known to end the text.
-		return end, end == len(m.text) || m.parts[i].deep && lit == ""
+		return end, end == len(m.text) || m.parts[i].kind == kindDeep && lit == ""
 	}
 	return end, strings.HasPrefix(m.text[pos:], lit)
 }

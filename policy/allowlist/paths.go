@@ -64,7 +64,7 @@ func (p place) star() (part, place, bool) {
 // node is a node of a radix tree over literals. Its places are those whose
 // literal the labels on the way to it spell. Where they crowd, they are told
 // apart by their next literal, in a tree that is visited with what is left of
-// the path: at the next slash, where a * stands for the rest of a segment;
+// the path: at the next slash, where a * or a typed part stands for the rest of a segment;
 // else at every position that the star could end at.
 type node struct {
 	label    string
@@ -98,11 +98,11 @@ func (n *node) branch(nested bool) {
 		switch star, next, ok := p.star(); {
 		case !ok:
 			stay = append(stay, p)
-		case !star.deep && strings.HasPrefix(star.literal, "/"):
+		case star.kind != kindDeep && strings.HasPrefix(star.literal, "/"):
 			segment = append(segment, next)
 		case nested:
 			stay = append(stay, p)
-		case star.deep:
+		case star.kind == kindDeep:
 			deep = append(deep, next)
 		default:
 			shallow = append(shallow, next)

@@ -6,14 +6,15 @@ import (
 	"github.com/juliendoutre/proxaudit/policy"
 )
 
-// pattern is a path pattern: a literal, then stars with a literal behind each.
+// pattern is a path pattern: a literal, then stars and typed parts with a literal
+// behind each.
 type pattern struct {
 	prefix string
 	parts  []part
 }
 
 type part struct {
-	deep    bool // **
+	kind    partKind
 	literal string
 }
 
@@ -27,10 +28,10 @@ const (
 	maxPattern = 4096
 	maxStars   = 16
 
-	// Two private-use characters stand for the stars while the literal parts are
-	// canonicalised, and these are their encodings in a canonical path.
-	star, deepStar               = "\ue000", "\ue001"
-	encodedStar, encodedDeepStar = "%EE%80%80", "%EE%80%81"
+	// A private-use character stands for each star and each typed part while the
+	// literal parts are canonicalised, and this is its encoding in a canonical path.
+	star        = "\ue000"
+	encodedStar = "%EE%80%80"
 )
 
 // compile reads a path pattern and canonicalises its literal parts.
@@ -38,12 +39,15 @@ func compile(text string) (pattern, *fault) {
 	if f := checkPattern(text); f != nil {
 		return pattern{}, f
 	}
-	marked := strings.ReplaceAll(strings.ReplaceAll(text, "**", deepStar), "*", star)
+	marked, kinds, f := markParts(text)
+	if f != nil {
+		return pattern{}, f
+	}
 	canonical, err := policy.CanonicalPath(marked)
 	if err != nil {
 		return pattern{}, &fault{message: "path " + quoted(text) + ": " + err.Error(), hint: "write the path as a server would see it"}
 	}
-	return split(canonical), nil
+	return split(canonical, kinds), nil
 }
 
 func checkPattern(text string) *fault {
@@ -56,13 +60,13 @@ func checkPattern(text string) *fault {
 	if i := strings.IndexAny(text, "?#"); i >= 0 {
 		return &fault{i, "a path has no query and no fragment", "remove " + quoted(text[i:]) + "; a rule covers every query, or only what its key query lists"}
 	}
-	if i := strings.IndexAny(text, "[]{}"); i >= 0 {
-		return &fault{i, quoted(text[i:i+1]) + " is no pattern here", "only * and ** are; the character itself is written percent-encoded"}
+	if i := strings.IndexAny(text, "[]"); i >= 0 {
+		return noPattern(text, i)
 	}
 	if i := strings.Index(text, "***"); i >= 0 {
 		return &fault{i, "three stars", "write * within a segment, ** across segments"}
 	}
-	if strings.Count(text, "*") > maxStars {
+	if strings.Count(text, "*")+strings.Count(text, "{") > maxStars {
 		return &fault{message: "path has too many stars", hint: "write several patterns"}
 	}
 	if holdsMark(text) {
@@ -71,49 +75,58 @@ func checkPattern(text string) *fault {
 	return nil
 }
 
-// holdsMark reports whether text spells one of the private-use characters.
-func holdsMark(text string) bool {
-	if strings.Contains(text, star) || strings.Contains(text, deepStar) {
-		return true
-	}
-	if !strings.Contains(text, "%") {
-		return false
-	}
-	upper := strings.ToUpper(text)
-	return strings.Contains(upper, encodedStar) || strings.Contains(upper, encodedDeepStar)
+func noPattern(text string, i int) *fault {
+	return &fault{i, quoted(text[i:i+1]) + " is no pattern here", "only *, ** and {" + strings.Join(typedNames(), "}, {") + "} are; the character itself is written percent-encoded"}
 }
 
-// split takes a canonical path with encoded stars apart.
-func split(canonical string) pattern {
-	var pat pattern
-	rest := canonical
-	i := nextStar(rest)
-	pat.prefix, rest = rest[:i], rest[i:]
-	for rest != "" {
-		p := part{deep: strings.HasPrefix(rest, encodedDeepStar)}
-		rest = rest[len(encodedStar):]
-		i = nextStar(rest)
-		p.literal, rest = rest[:i], rest[i:]
-		pat.parts = append(pat.parts, p)
+// holdsMark reports whether text spells the private-use character.
+func holdsMark(text string) bool {
+	return strings.Contains(text, star) || strings.Contains(text, "%") && strings.Contains(strings.ToUpper(text), encodedStar)
+}
+
+// markParts puts the private-use character where stars and typed parts stand, and
+// returns what they are, in order.
+func markParts(text string) (marked string, kinds []partKind, f *fault) {
+	if !strings.ContainsAny(text, "*{}") {
+		return text, nil, nil
+	}
+	var b strings.Builder
+	b.Grow(len(text) + len(star)*maxStars)
+	kinds = make([]partKind, 0, maxStars)
+	for i := 0; i < len(text); i++ {
+		k := kindStar
+		switch text[i] {
+		case '*':
+			if strings.HasPrefix(text[i:], "**") {
+				k = kindDeep
+				i++
+			}
+		case '{':
+			if k, f = readTyped(text, i); f != nil {
+				return "", nil, f
+			}
+			i += len(k.String()) - 1
+		case '}':
+			return "", nil, noPattern(text, i)
+		default:
+			b.WriteByte(text[i])
+			continue
+		}
+		b.WriteString(star)
+		kinds = append(kinds, k)
+	}
+	return b.String(), kinds, nil
+}
+
+// split takes a canonical path with encoded marks apart.
+func split(canonical string, kinds []partKind) pattern {
+	pat := pattern{parts: make([]part, len(kinds))}
+	pat.prefix, canonical, _ = strings.Cut(canonical, encodedStar)
+	for i, k := range kinds {
+		pat.parts[i].kind = k
+		pat.parts[i].literal, canonical, _ = strings.Cut(canonical, encodedStar)
 	}
 	return pat
-}
-
-// nextStar returns the offset of the first encoded star, or the length of s.
-func nextStar(s string) int {
-	const common = "%EE%80%8"
-	i := 0
-	for {
-		j := strings.Index(s[i:], common)
-		if j < 0 || i+j+len(encodedStar) > len(s) {
-			return len(s)
-		}
-		i += j
-		if last := s[i+len(common)]; last == '0' || last == '1' {
-			return i
-		}
-		i += len(common)
-	}
 }
 
 // suffix is the literal at the end of a pattern with stars.

@@ -137,7 +137,7 @@ func lineSchema(deny bool) object {
 		"description": "A package URL, a URL pattern, or methods and a URL pattern.",
 		"anyOf": []object{
 			packageShape(),
-			{"pattern": `^` + methods + `(https?|wss?)://[^/?#@ A-Z]+(/` + pathRest + `)?$`, "not": object{"pattern": `^([^ ]*,)?CONNECT[ ,]|` + noPath}},
+			{"pattern": `^` + methods + `(https?|wss?)://[^/?#@ A-Z]+(/` + pathRest() + `)?$`, "not": object{"pattern": `^([^ ]*,)?CONNECT[ ,]|` + noPath}},
 			{"pattern": tcp},
 		},
 	}
@@ -163,10 +163,10 @@ func ruleShapes(deny bool) object {
 		"host":      object{"type": "string", "maxLength": 255, "anyOf": []object{{"pattern": `^(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$`, messageKey: host}, {"pattern": `^[0-9a-f:]*:[0-9a-f:.]*$`, messageKey: host}}},
 		"package":   packageShape(),
 		"methods":   list(object{"type": "string", "pattern": `^[A-Z][A-Z0-9_-]*$`, messageKey: "a method in capitals, such as GET", "not": object{"const": "CONNECT"}}),
-		"paths":     list(object{"type": "string", "maxLength": maxPattern, "pattern": `^/` + pathRest + `$`, messageKey: "a path from its slash on, without a query; * within a segment, ** across", "not": object{"pattern": noPath}}),
+		"paths":     list(object{"type": "string", "maxLength": maxPattern, "pattern": `^/` + pathRest() + `$`, messageKey: "a path from its slash on, without a query; * within a segment, ** across, {version} and other types", "not": object{"pattern": noPath}}),
 		"query":     query,
 		"headers":   object{"type": "object", "minProperties": 1, "maxProperties": maxConditions, "propertyNames": object{"pattern": headerNames, "not": object{"pattern": forbiddenHeaders(deny)}}, "additionalProperties": oneOrMore(value)},
-		"via":       oneOrMore(object{"type": "string", "pattern": `^https?://[^/?#@ A-Z]+(/` + pathRest + `)?$`, messageKey: "the URL that redirects, such as https://build.example.org/releases/**", "not": object{"pattern": noPath}}),
+		"via":       oneOrMore(object{"type": "string", "pattern": `^https?://[^/?#@ A-Z]+(/` + pathRest() + `)?$`, messageKey: "the URL that redirects, such as https://build.example.org/releases/**", "not": object{"pattern": noPath}}),
 		"ports":     list(object{"type": "integer", "minimum": 1, "maximum": 65535}),
 		"schemes":   list(object{"enum": schemeNames()}),
 		"networks":  list(text(`^[0-9a-f:.]+/[0-9]{1,3}$`, "a network such as 10.0.0.0/8")),
@@ -177,12 +177,16 @@ func ruleShapes(deny bool) object {
 	}
 }
 
-// What stands in a path behind its first slash, and what in no path and no
-// pattern of a word: too many stars in a row or in all, and dot segments.
+// pathRest is what stands in a path behind its first slash.
+func pathRest() string {
+	return `([^?#\[\]{}%]|%[0-9A-Fa-f]{2}|\{(` + strings.Join(typedNames(), "|") + `)\})*`
+}
+
+// What stands in no path and in no pattern of a word: too many stars in a row or
+// in all, and dot segments.
 const (
-	pathRest = `([^?#\[\]{}%]|%[0-9A-Fa-f]{2})*`
-	noPath   = `\*\*\*|(\*[^*]*){17}|/\.\.?(/|$)`
-	noWord   = `\*\*|(\*[^*]*){17}`
+	noPath = `\*\*\*|([*{][^*{]*){17}|/\.\.?(/|$)`
+	noWord = `\*\*|(\*[^*]*){17}`
 )
 
 // packageShape is a package URL.

@@ -15,6 +15,10 @@ import (
 // the construct it was in, counted from 0 or 1: it is not used.
 var yamlPlace = regexp.MustCompile(`^yaml: (line \d+: )?`)
 
+// plainBraces is a typed part without quotes in a list in brackets, where YAML
+// takes the brace for its own.
+var plainBraces = regexp.MustCompile(`[\[,] *[^'" ,][^'",]*\{[a-z]+\}`)
+
 // syntax turns an error of the YAML reader into a mistake with a place.
 func (p *parser) syntax(err error) {
 	m := Mistake{
@@ -30,6 +34,8 @@ func (p *parser) syntax(err error) {
 		offset, m.Hint = tab, "indent with spaces, not tabs"
 	case offset < len(text) && text[offset] == '*':
 		m.Hint = "put a text that begins with * in quotes"
+	case plainBraces.Match(text[min(offset, len(text)):]):
+		m.Hint = "put a path with braces in quotes where it stands in a list in brackets"
 	case strings.Contains(m.Message, "unknown anchor"):
 		m.Hint = "write the value out where it is used"
 	}

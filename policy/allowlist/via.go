@@ -175,7 +175,7 @@ func (from *redirector) covers(a *redirector) bool {
 	case from.path == nil:
 		return true
 	case a.path == nil:
-		return from.path.covers(&pattern{prefix: "/", parts: []part{{deep: true}}})
+		return from.path.covers(&pattern{prefix: "/", parts: []part{{kind: kindDeep}}})
 	default:
 		return from.path.covers(a.path)
 	}

@@ -33,7 +33,7 @@ overridden if overrides_method
 
 overridden if overrides_path
 
-decoded(s) := strings.replace_n({"%2F": "/", "%40": "@", "%3B": ";", "%25": "%"}, s)
+decoded(s) := strings.replace_n({"%2F": "/", "%40": "@", "%3B": ";", "%2B": "+", "%25": "%"}, s)
 
 loose(s) := trim_suffix(regex.replace(regex.replace(s, ";[^/]*", ""), "/+", "/"), "/")
 

@@ -81,7 +81,7 @@ func randomPackageRule(r *rand.Rand, u rule) rule {
 func randomPattern(r *rand.Rand) string {
 	s := "/"
 	for range r.IntN(5) {
-		s += pick(r, "a", "b", "/", "ab", "*", "**", "a/", "%2F", "@", "%25")
+		s += pick(r, "a", "b", "/", "ab", "*", "**", "a/", "%2F", "@", "%25", "{int}", "/{version}/", "x.{version}", "{sha}", "{uuid}/", "{date}")
 	}
 	for strings.Contains(s, "***") {
 		s = strings.ReplaceAll(s, "***", "**")
@@ -103,6 +103,8 @@ func randomPairs(r *rand.Rand, list string, names ...string) []pair {
 	}
 	return out
 }
+
+const md5, uuid = "d41d8cd98f00b204e9800998ecf8427e", "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"
 
 // aim turns most requests towards one of the rules.
 func aim(r *rand.Rand, q *policy.Request, u rule) {
@@ -134,7 +136,9 @@ func aim(r *rand.Rand, q *policy.Request, u rule) {
 	}
 	if u.paths != nil {
 		var err error
-		stars := strings.NewReplacer("**", pick(r, "", "a/b", "%2F"), "*", pick(r, "", "ab"))
+		stars := strings.NewReplacer("**", pick(r, "", "a/b", "%2F"), "*", pick(r, "", "ab"),
+			"{int}", pick(r, "7", "20261124", "x", "%32%37", ""), "{version}", pick(r, "1.2", "v3-a", "v4", "1.0.-rc.1", "1.2%2B3", "1..2", "1.2-"),
+			"{sha}", pick(r, md5, md5[1:], strings.ToUpper(md5)), "{uuid}", pick(r, uuid, "7"+uuid), "{date}", pick(r, "2026-11-24", "20261124", "2026-1124", "2026-13-01"))
 		if q.Path, err = policy.CanonicalPath(stars.Replace(u.paths[0])); err != nil {
 			q.Path = "/"
 		}
@@ -183,7 +187,7 @@ func randomRequest(t testing.TB, r *rand.Rand) *policy.Request {
 	}
 	path := "/"
 	for range r.IntN(6) {
-		path += pick(r, "a", "b", "/", "ab", "%2F", ";v", "a/", "%40", "%3B", "%25")
+		path += pick(r, "a", "b", "/", "ab", "%2F", ";v", "a/", "%40", "%3B", "%25", "7", "/1.2", "v3.4-a")
 	}
 	var err error
 	if q.Path, err = policy.CanonicalPath(path); err != nil {

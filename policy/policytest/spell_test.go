@@ -32,7 +32,7 @@ func regexps(patterns []string, translate func(string) string) []string {
 
 // pathRegexp translates a path pattern of which the literal parts are canonical.
 func pathRegexp(pattern string) string {
-	s := strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*\*`, "\x00")
+	s := strings.ReplaceAll(typedRegexps(pattern), `\*\*`, "\x00")
 	// One character that is neither a slash nor an encoded one.
 	s = strings.ReplaceAll(s, `\*`, `(?:[^/%]|%(?:[013-9A-F][0-9A-F]|2[0-9A-E]))*`)
 	return `^` + strings.ReplaceAll(s, "\x00", `(?:[^%]|%[0-9A-F][0-9A-F])*`) + `$`
@@ -53,8 +53,21 @@ func viaRegexp(pattern string) string {
 
 // looseRegexp translates a path pattern in a loosened form.
 func looseRegexp(pattern string) string {
-	s := strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*\*`, "\x00")
+	s := strings.ReplaceAll(typedRegexps(pattern), `\*\*`, "\x00")
 	return `^` + strings.ReplaceAll(strings.ReplaceAll(s, `\*`, `[^/]*`), "\x00", `.*`) + `$`
+}
+
+// typedRegexps quotes a pattern for a regular expression, in which it translates
+// the words in braces, for texts that are shorter than any bound of theirs.
+func typedRegexps(pattern string) string {
+	const month, hex = `(?:0[1-9]|1[0-2])`, `[0-9A-Fa-f]`
+	return strings.NewReplacer(
+		`\{version\}`, `(?:v[0-9]+|v?[0-9]+\.[0-9](?:\.?[+~_-]*[0-9A-Za-z])*)`,
+		`\{int\}`, `[0-9]{1,20}`,
+		`\{sha\}`, hex+`{32}`,
+		`\{uuid\}`, hex+`{8}(?:-`+hex+`{4}){3}-`+hex+`{12}`,
+		`\{date\}`, `[0-9]{4}(?:-`+month+`-|`+month+`)(?:0[1-9]|1[0-9]|2[0-8])`,
+	).Replace(regexp.QuoteMeta(pattern))
 }
 
 // wordRegexp translates a pattern in which a star is any run of characters.
@@ -67,7 +80,7 @@ func loosened(patterns []string, rounds int) []string {
 	out := make([]string, len(patterns))
 	for i, s := range patterns {
 		for range rounds {
-			s = strings.NewReplacer("%2F", "/", "%40", "@", "%3B", ";", "%25", "%").Replace(s)
+			s = strings.NewReplacer("%2F", "/", "%40", "@", "%3B", ";", "%2B", "+", "%25", "%").Replace(s)
 		}
 		s = regexp.MustCompile(`;[^/]*`).ReplaceAllString(s, "")
 		out[i] = strings.TrimSuffix(regexp.MustCompile(`/+`).ReplaceAllString(s, "/"), "/")
