@@ -43,7 +43,7 @@ func parseAbout(verb string, args []string, more func(*flag.FlagSet)) (*aboutPol
 // loader returns a loader for the sources, which must be some. What policies
 // print is not for these verbs.
 func (a *aboutPolicies) loader(verb string, con console) (*policyLoader, error) {
-	if len(a.policies) == 0 {
+	if len(a.policies)+len(a.lockfiles) == 0 {
 		return nil, fail("proxaudit learn -o policy.yaml -- COMMAND writes one", errors.New(verb+" needs a policy: -policy FILE"))
 	}
 	if err := a.check(); err != nil {

@@ -58,6 +58,9 @@ func (a *aboutPolicies) find(con console) ([]policy.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := a.readLockfiles(); err != nil {
+		return nil, err
+	}
 	more, err := l.lint(context.Background(), a.floors)
 	return append(found, more...), err
 }

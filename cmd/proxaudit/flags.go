@@ -119,7 +119,7 @@ func (o *options) check(verb string) error {
 		return fail("name both, or -mkcert to use mkcert's", errors.New("-ca-cert and -ca-key belong together"))
 	case o.mkcert && o.caCert != "":
 		return fail("drop one of them", errors.New("-mkcert and -ca-cert name two authorities"))
-	case verb == "enforce" && len(o.policies) == 0:
+	case verb == "enforce" && len(o.policies)+len(o.lockfiles) == 0:
 		return fail("proxaudit learn -o policy.yaml -- COMMAND writes one", errors.New("enforce needs a policy: -policy FILE"))
 	case o.server && len(o.command) > 0:
 		return fail("drop -server to run the command, or the command to run the proxy alone", errors.New("-server runs no command"))

@@ -55,6 +55,9 @@ is nothing to find, 1 with findings, 2 when they were called wrongly; explain wi
 // policyFlags is for the verbs that take policies.
 const policyFlags = `    -floor SOURCE      a policy that -policy can only narrow: what it denies or does not
                        allow stays denied; may be given several times
+    -lockfile FILE     allow what this lockfile names, too, from the registries that the
+                       policies name; may be given several times
+    -registry TYPE=URL further registries: npm=https://npm.example.org/
     -bundle-key FILE   the public key (PEM) that must have signed every bundle
     -bundle-alg ALG    its algorithm (default: RS256 or, by curve, ES256 to ES512);
                        with HS256 to HS512 the file is the secret
@@ -86,7 +89,8 @@ standard error; with -o, COMMAND's standard output stays its own.
 
 const enforceHelp = `proxaudit enforce -policy FILE [flags] [--] COMMAND [ARG...]
 
-Runs COMMAND and forwards only the requests that the policy allows.
+Runs COMMAND and forwards only the requests that the policy allows. With -lockfile
+it may have no -policy.
 
     -policy FILE       a YAML allowlist, a .rego file, a folder, an OPA bundle
                        (.tar.gz) or the https URL of one; may be given several

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,6 +55,15 @@ func (l *policyLoader) load(ctx context.Context) (*policies, error) {
 	if len(all) > 0 {
 		p.policy = policy.Combine(all...)
 	}
+	locks, err := l.readLocked(p, registries)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(locks) > 0 && len(all) > 0:
+		p.policy = besides(p.policy, locks)
+	case len(locks) > 0:
+		p.policy = policy.Combine(locks...)
+	}
 	var floors []policy.Policy
 	for _, source := range l.floors {
 		one, err := l.one(ctx, source, p, registries, floorRegistries)
@@ -62,7 +72,6 @@ func (l *policyLoader) load(ctx context.Context) (*policies, error) {
 		}
 		floors = append(floors, one)
 	}
-	var err error
 	if p.recognizer, err = ecosystem.New(registries); err != nil {
 		return nil, fmt.Errorf("registries: %w", err)
 	}
@@ -142,7 +151,7 @@ var errOnce = errors.New("a pipe can be read but once")
 // policies.hash.
 func (l *policyLoader) digest(ctx context.Context) (string, error) {
 	var now readings
-	for _, source := range l.all() {
+	for _, source := range slices.Concat(l.policies, l.lockfiles, l.floors) {
 		hash, err := l.digestOf(ctx, source)
 		if err != nil {
 			return "", err
@@ -153,6 +162,9 @@ func (l *policyLoader) digest(ctx context.Context) (string, error) {
 }
 
 func (l *policyLoader) digestOf(ctx context.Context, source string) (string, error) {
+	if slices.Contains(l.lockfiles, source) {
+		return digestLockfile(source)
+	}
 	if isURL(source) {
 		return l.remotes.digest(ctx, source)
 	}

@@ -21,6 +21,7 @@ const (
 
 // policySources are the flags that say where policies come from.
 type policySources struct {
+	lockfileFlags
 	policies list
 	floors   list
 	// The key that must have signed every bundle, as `opa sign` was told.
@@ -30,6 +31,7 @@ type policySources struct {
 }
 
 func (s *policySources) flags(f *flag.FlagSet) {
+	s.lockfileFlags.flags(f)
 	f.Var(&s.policies, "policy", "")
 	f.Var(&s.floors, "floor", "")
 	f.StringVar(&s.bundleKey, "bundle-key", "", "")
@@ -64,7 +66,7 @@ func (s *policySources) check() error {
 	case s.policyCache != "" && s.bundleKey == "":
 		return fail("sign the bundle with `opa sign` and name the public key with -bundle-key", errors.New("-policy-cache needs -bundle-key: without a signature, whoever can write to that folder writes the policy"))
 	}
-	return nil
+	return s.lockfileFlags.check()
 }
 
 // key reads the key that checks bundles, nil where none is named.

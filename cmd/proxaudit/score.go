@@ -35,7 +35,7 @@ func score(args []string, con console) int {
 	if err != nil {
 		return misused("score", err, con)
 	}
-	s := scorePolicies(context.Background(), p, p.read[:len(l.policies)])
+	s := scorePolicies(context.Background(), p, p.read[:len(l.policies)+len(l.lockfiles)])
 	if err := s.write(con.out, format); err != nil {
 		return unwritten(err, con)
 	}

@@ -195,7 +195,7 @@ func (s *session) serve() error {
 	say(s.console.err, "trust", s.trust.Bundle)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if len(s.all()) > 0 {
+	if len(s.all())+len(s.lockfiles) > 0 {
 		go s.policies.watch(ctx, s.loader, serverPace(), s.changed)
 	}
 	select {

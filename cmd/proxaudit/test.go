@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/juliendoutre/proxaudit/enforce"
@@ -88,7 +89,7 @@ func (t *trial) run(ctx context.Context) error {
 		}
 	}
 	if len(t.logs) == 0 && t.passed+t.failed == 0 {
-		return fail("give a recording with -log, or keep "+besideYAML(t.policySources.policies[0])+" beside the policy", errors.New("nothing to test"))
+		return fail("give a recording with -log, or keep "+besideYAML(slices.Concat(t.policySources.policies, list{"policy.yaml"})[0])+" beside the policy", errors.New("nothing to test"))
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func (t *trial) beside(ctx context.Context, l *policyLoader) error {
 			return err
 		}
 		alone := *l
-		alone.policySources.policies, alone.floors = list{source}, nil
+		alone.policySources.policies, alone.floors, alone.lockfiles = list{source}, nil, nil
 		p, err := alone.load(ctx)
 		if err != nil {
 			return err

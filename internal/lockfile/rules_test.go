@@ -29,7 +29,7 @@ func newDecider(t testing.TB, l *lockfile.Lockfile, registries ...string) decide
 	for _, r := range l.Rules(registries) {
 		lines = append(lines, allowlist.Line{Text: r.Text, Name: fmt.Sprintf("%s:%d", l.Name, r.Line)})
 	}
-	p, err := allowlist.FromLines(l.Path, l.Hash, lines)
+	p, err := allowlist.FromLines(l.Path, l.Hash, nil, lines)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,11 +44,7 @@ const elsewhere = 10
 func (p *Policy) Explain(r *policy.Request) Explanation {
 	var out Explanation
 	lines := bytes.Split(p.source, []byte("\n"))
-	rules := p.lines
-	if rules == nil {
-		rules = parsePlaces(p.file, p.source).rules
-	}
-	for _, rule := range rules {
+	for _, rule := range p.written() {
 		one := Explained{Rule: rule.name, Action: rule.action, Text: rule.text(lines)}
 		if p.decides(rule, r) {
 			out.Matched = append(out.Matched, one)

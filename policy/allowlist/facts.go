@@ -47,7 +47,7 @@ func (p *Policy) Facts() []Fact {
 		return nil
 	}
 	var out []Fact
-	for _, r := range parsePlaces(p.file, p.source).rules {
+	for _, r := range p.written() {
 		f := Fact{Rule: r.name, Action: r.action, Comments: r.comments()}
 		for _, pattern := range r.processes {
 			f.Processes = append(f.Processes, strings.NewReplacer("*", "x", "?", "x").Replace(pattern))
