@@ -3,12 +3,13 @@ package replay
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/maphash"
 	"io"
 	"strings"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/juliendoutre/proxaudit/enforce"
 	"github.com/juliendoutre/proxaudit/policy"
@@ -57,7 +58,9 @@ func Each(r io.Reader, f func(line int, ev *enforce.Event) error) error {
 	}
 }
 
-// whole reads one line as an event.
+// whole reads one line as an event. With what is to become encoding/json/v2 it
+// is read three times as fast as with encoding/json, and a name that stands in it
+// twice is an error.
 func whole(line []byte, to *enforce.Event) error {
 	ev := struct {
 		*enforce.Event
