@@ -22,6 +22,7 @@ type sighting struct {
 	key
 	*flow
 	verdict
+	folded *folded // nil for one path
 	// index is true when path was replaced by a pattern for its kin.
 	index bool
 }
@@ -29,8 +30,13 @@ type sighting struct {
 // draft sorts everything that was seen into what is learned and what is not.
 func (l *Learner) draft() (*draft, error) {
 	d := &draft{runs: l.run + 1}
-	var seen []sighting
 	left := map[string]*leftLine{}
+	code := l.codeHosts()
+	l.fold(code)
+	seen, err := l.foldedSightings(d, code, left)
+	if err != nil {
+		return nil, err
+	}
 	for k, f := range l.flows {
 		v := l.judge(k, f)
 		if v.learned {
@@ -48,13 +54,13 @@ func (l *Learner) draft() (*draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.rules = l.rules(rest)
+	d.rules = l.rules(rest, code)
 	return d, nil
 }
 
 // compare orders keys by host, as a reader looks for them.
 func (k key) compare(o key) int {
-	return cmp.Or(k.endpoint.compare(o.endpoint), cmp.Compare(k.path, o.path), cmp.Compare(k.method, o.method))
+	return cmp.Or(k.endpoint.compare(o.endpoint), cmp.Compare(k.path, o.path), cmp.Compare(k.method, o.method), cmp.Compare(k.service, o.service))
 }
 
 func (e endpoint) compare(o endpoint) int {
@@ -74,6 +80,7 @@ func (l *Learner) networks(e endpoint) []netip.Prefix {
 }
 
 func sortedNetworks(ps []netip.Prefix) []netip.Prefix {
+	ps = slices.Clone(ps)
 	slices.SortFunc(ps, netip.Prefix.Compare)
 	return slices.Compact(ps)
 }
@@ -88,6 +95,9 @@ type leftLine struct {
 func (d *draft) leave(known map[string]*leftLine, k key, f *flow, v verdict) {
 	path, _ := mask(k.path)
 	text := strings.TrimSpace(k.method + " " + k.scheme + "://" + k.authority() + path)
+	if k.service != "" {
+		text += "?service=" + k.service
+	}
 	line := known[text]
 	if line == nil {
 		line = &leftLine{text: text, why: v.why}

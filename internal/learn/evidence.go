@@ -1,7 +1,6 @@
 package learn
 
 import (
-	"fmt"
 	"math/bits"
 	"slices"
 	"strings"
@@ -123,46 +122,4 @@ func programOf(ev *enforce.Event) string {
 		}
 		return '_'
 	}, name)
-}
-
-// by names the programs, two at most.
-func (e *evidence) by() string {
-	names := each(e.programs, enforce.RedactText)
-	switch n := len(names); {
-	case n == 0:
-		return ""
-	case n <= 2:
-		return " by " + strings.Join(names, " and ")
-	case n < maxPrograms:
-		return fmt.Sprintf(" by %s, %s and %d more", names[0], names[1], n-2)
-	default:
-		return fmt.Sprintf(" by %s, %s and many more", names[0], names[1])
-	}
-}
-
-// counted says how many requests there were, whose, and on which day the first.
-func (e *evidence) counted() string {
-	words := count(e.requests, "request") + e.by()
-	if e.first != 0 {
-		words += ", first on " + e.first.String()
-	}
-	return words
-}
-
-// seenIn is how the comment on each rule begins, of is the number of all runs.
-func (e *evidence) seenIn(of int) string {
-	return fmt.Sprintf("seen in %d of %s, ", e.runs.len(), count(of, "run"))
-}
-
-// comment joins evidence with what a person should look at.
-func comment(evidence, more string, reviews []string) string {
-	var b strings.Builder
-	b.WriteString(evidence)
-	if more != "" {
-		b.WriteString(", " + shorten(plain(more)))
-	}
-	for _, r := range reviews {
-		b.WriteString("; review: " + plain(r))
-	}
-	return b.String()
 }

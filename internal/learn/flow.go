@@ -19,6 +19,7 @@ type endpoint struct {
 type key struct {
 	endpoint
 	method, path string
+	service      string // what git asks for; see serviceOf
 }
 
 // passthrough marks a connection that was not decrypted, in key.method.
@@ -29,23 +30,26 @@ const npmAccept = "application/vnd.npm.install-v1+json"
 
 // keyOf returns what ev is about, or false for what no rule could be about.
 func keyOf(ev *enforce.Event) (key, bool) {
-	k := key{endpoint{ev.Scheme, ev.Host, ev.Port}, ev.Method, ev.Path}
+	k := key{endpoint{ev.Scheme, ev.Host, ev.Port}, ev.Method, ev.Path, serviceOf(ev)}
 	switch {
 	case ev.Host == "" || ev.Stage == enforce.StageDNS:
 		// A name that is looked up is judged by the request that follows.
 		return key{}, false
 	case ev.Stage == enforce.StageUDP:
-		k.scheme, k.method, k.path = "udp", "", ""
+		k = key{endpoint: endpoint{"udp", ev.Host, ev.Port}}
 	case ev.Stage == enforce.StageTCP || ev.Scheme == "tcp":
-		k.scheme, k.method, k.path = "tcp", "", ""
+		k = key{endpoint: endpoint{"tcp", ev.Host, ev.Port}}
 	case ev.Method == passthrough:
-		k.scheme, k.path = "https", ""
+		k = key{endpoint{"https", ev.Host, ev.Port}, passthrough, "", ""}
 	}
 	if k.port == 0 {
 		k.port = policy.DefaultPort(k.scheme)
 	}
 	return k, true
 }
+
+// size is what k takes to keep, in bytes.
+func (k key) size() int { return len(k.host) + len(k.path) + len(k.method) }
 
 // query is what the recognizer is asked about k.
 func (k key) query(f *flow) ecosystem.Query {
@@ -71,6 +75,7 @@ type flow struct {
 	missing int // 404, 410
 	failed  int // any other answer, or none
 	denied  int
+	ruled   int // of these, by a rule rather than for want of one
 	npm     bool
 	why     string // the least of the reasons for failed and denied
 }
@@ -89,12 +94,31 @@ func (f *flow) take(ev *enforce.Event, run int) {
 	switch {
 	case isDenied(ev):
 		f.denied++
+		if ev.Rule != "" {
+			f.ruled++
+		}
 		f.reason(ev.Reason)
 	case opens && ev.Error != "":
 		f.failed++
 		f.reason(ev.Error)
 	case !opens:
 		f.answer(ev)
+	}
+}
+
+// join adds what came of other requests.
+func (f *flow) join(o *flow) {
+	f.evidence.add(&o.evidence)
+	f.ok += o.ok
+	f.cut += o.cut
+	f.auth += o.auth
+	f.missing += o.missing
+	f.failed += o.failed
+	f.denied += o.denied
+	f.ruled += o.ruled
+	f.npm = f.npm || o.npm
+	if o.why != "" {
+		f.reason(o.why)
 	}
 }
 

@@ -55,6 +55,7 @@ type Learner struct {
 	run       int // from 0
 	last      day // of any event
 	flows     map[key]*flow
+	folded    map[key]*folded     // by family
 	programs  map[string][]string // each name that was met, alone in a list
 	addresses map[endpoint]map[netip.Addr]struct{}
 	keyBytes  int
@@ -72,6 +73,7 @@ func New(o Options) *Learner {
 		lists:     newLists(),
 		maxPolicy: maxPolicy,
 		flows:     make(map[key]*flow),
+		folded:    make(map[key]*folded),
 		programs:  make(map[string][]string),
 		addresses: make(map[endpoint]map[netip.Addr]struct{}),
 	}
@@ -133,8 +135,14 @@ func (l *Learner) flow(k key) *flow {
 	if f := l.flows[k]; f != nil {
 		return f
 	}
-	size := len(k.host) + len(k.path) + len(k.method)
-	if len(l.flows) >= l.options.MaxRequests || l.keyBytes+size > maxKeyBytes {
+	if len(l.folded) > 0 {
+		if family, s, ok := l.family(k); ok && l.folded[family] != nil {
+			f := l.folded[family]
+			f.add(k.path, s)
+			return &f.flow
+		}
+	}
+	if l.overflow || !l.room(k) && (!l.fold(nil) || !l.room(k)) {
 		l.overflow = true
 		return nil
 	}
@@ -143,8 +151,13 @@ func (l *Learner) flow(k key) *flow {
 	k.method, k.scheme = strings.Clone(k.method), strings.Clone(k.scheme)
 	f := new(flow)
 	l.flows[k] = f
-	l.keyBytes += size
+	l.keyBytes += k.size()
 	return f
+}
+
+// room reports whether k can be kept beside what is kept already.
+func (l *Learner) room(k key) bool {
+	return len(l.flows)+len(l.folded) < l.options.MaxRequests && l.keyBytes+k.size() <= maxKeyBytes
 }
 
 // address notes an address that was dialled, where a rule must name it.

@@ -134,6 +134,7 @@ func enforced(t testing.TB, text string) (*allowlist.Policy, *ecosystem.Recogniz
 func ask(t testing.TB, p *allowlist.Policy, r *ecosystem.Recognizer, ev enforce.Event) policy.Decision {
 	t.Helper()
 	q := &policy.Request{Method: ev.Method, Scheme: ev.Scheme, Host: ev.Host, Port: ev.Port, Path: ev.Path}
+	_, q.Query, _ = strings.Cut(ev.URL, "?")
 	q.Package, q.Registry = r.Identify(ecosystem.Query{Method: q.Method, Scheme: q.Scheme, Host: q.Host, Port: q.Port, Path: q.Path})
 	d, err := p.Decide(context.Background(), q)
 	if err != nil {

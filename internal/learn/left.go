@@ -8,7 +8,7 @@ var about = [kinds][2]string{
 		"find out what asked before you run it again"},
 	kindDNS: {"DNS over HTTPS or TLS, by which names are looked up that no policy sees",
 		"turn it off in the client"},
-	kindDenied: {"Denied during the run",
+	kindDenied: {"Denied",
 		"add a rule by hand where the request is right"},
 	kindFailed: {"Failed, so nothing shows that the build needs them",
 		"learn again when they work, or add a rule by hand"},

@@ -68,7 +68,7 @@ func TestPolicyTooLarge(t *testing.T) {
 	l := New(Options{})
 	l.maxPolicy = 1000
 	for i := range 40 {
-		_ = l.Record(request("GET", fmt.Sprintf("https://long.example.org/a/rather/long/path/%d", i)))
+		_ = l.Record(request("GET", fmt.Sprintf("https://long.example.org/a/rather/long/path/x%d", i)))
 	}
 	if err := l.WritePolicy(io.Discard); err == nil {
 		t.Fatal("no error")
@@ -175,7 +175,7 @@ func TestLineAgrees(t *testing.T) {
 	_, r := enforced(t, text)
 	ev := request("GET", "https://npm.example.org/@o/n/-/n-1.0.0.tgz")
 	q := &policy.Request{Method: ev.Method, Scheme: ev.Scheme, Host: ev.Host, Port: ev.Port, Path: ev.Path}
-	q.Package, q.Registry = r.Identify(key{endpoint{ev.Scheme, ev.Host, ev.Port}, ev.Method, ev.Path}.query(new(flow)))
+	q.Package, q.Registry = r.Identify(key{endpoint{ev.Scheme, ev.Host, ev.Port}, ev.Method, ev.Path, ""}.query(new(flow)))
 	if want := "\n  " + q.Line() + "  # "; !strings.Contains(text, want) {
 		t.Errorf("no line %q in:\n%s", want, text)
 	}

@@ -2,11 +2,18 @@ package learn
 
 import "github.com/juliendoutre/proxaudit/internal/hostlist"
 
-// lists are the hosts that no build needs and that are never learned.
-type lists struct{ exfiltration, doh, metadata list }
+// lists are the hosts that no build needs and that are never learned, and those
+// of many tenants.
+type lists struct {
+	exfiltration, doh, metadata list
+	tenants                     tenantList
+}
 
 func newLists() *lists {
-	return &lists{list{hostlist.Exfiltration()}, list{hostlist.DoH()}, list{hostlist.Metadata()}}
+	return &lists{
+		list{hostlist.Exfiltration()}, list{hostlist.DoH()}, list{hostlist.Metadata()},
+		tenantList{hostlist.Shared(), hostlist.CodeHosts()},
+	}
 }
 
 type list struct{ hosts hostlist.List }

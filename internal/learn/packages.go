@@ -2,6 +2,7 @@ package learn
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -32,7 +33,7 @@ type packageLine struct {
 func (l *Learner) packages(d *draft, seen []sighting) ([]sighting, error) {
 	recognizer, err := l.recognizer(seen)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("learning a policy: %w", err)
 	}
 	lines := map[string]*packageLine{}
 	networks := map[string][]netip.Prefix{} // by name: index and files may differ
@@ -41,7 +42,7 @@ func (l *Learner) packages(d *draft, seen []sighting) ([]sighting, error) {
 	for _, s := range seen {
 		q := s.query(s.flow)
 		purl, url := recognizer.Identify(q)
-		if url == "" || s.gone || s.method == passthrough {
+		if url == "" || s.gone || s.method == passthrough || s.folded != nil {
 			if pattern := recognizer.Index(q); pattern != "" && !s.gone {
 				s.path, s.index = pattern, true
 			}
@@ -68,7 +69,7 @@ func (l *Learner) packages(d *draft, seen []sighting) ([]sighting, error) {
 		line := lines[purl]
 		line.networks = sortedNetworks(networks[nameOf(purl)])
 		if nameOf(purl) == purl {
-			line.reviews = addReview(line.reviews, "no version was read, so any may be")
+			line.reviews = addWord(line.reviews, "no version was read, so any may be")
 		}
 		d.packages = append(d.packages, line)
 	}
@@ -82,16 +83,16 @@ func (p *packageLine) add(s sighting) {
 	if example := s.method + " " + path; p.example == "" || example < p.example {
 		p.example = example
 	}
-	p.reviews = addReview(p.reviews, s.review)
+	p.reviews = addWord(p.reviews, s.review)
 }
 
-func addReview(reviews []string, review string) []string {
-	if review == "" || slices.Contains(reviews, review) {
-		return reviews
+// addWord adds word to sorted words.
+func addWord(words []string, word string) []string {
+	i, known := slices.BinarySearch(words, word)
+	if word == "" || known {
+		return words
 	}
-	reviews = append(reviews, review)
-	slices.Sort(reviews)
-	return reviews
+	return slices.Insert(words, i, word)
 }
 
 // dropImplied removes what other lines cover. A package of which versions were

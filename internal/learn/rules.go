@@ -13,6 +13,7 @@ type rule struct {
 	endpoint
 	// methods is nil where the policy's own default says the same.
 	methods     []string
+	query       string // the value of the key, in YAML; empty for none
 	passthrough bool
 	paths       []*pathLine
 	networks    []netip.Prefix
@@ -27,6 +28,11 @@ type pathLine struct {
 	reviews []string
 	methods []string
 	note    string
+	// fixed is true where nothing may be generalised, gone where nothing was.
+	fixed, gone bool
+	// paths counts the paths that a word stands for, example is the least.
+	paths   int
+	example string
 }
 
 // place is where lines with one pattern are joined. Reads and writes are apart,
@@ -34,62 +40,91 @@ type pathLine struct {
 type place struct {
 	endpoint
 	pattern string
+	query   string
 	write   bool
 }
 
 const maskedReview = "a segment that looks like a secret was masked, and any other matches"
 
 // rules turns what is no package into rules by host.
-func (l *Learner) rules(seen []sighting) []*rule {
+func (l *Learner) rules(seen []sighting, code codeHosts) []*rule {
 	lines := map[place]*pathLine{}
 	var out []*rule
 	for _, s := range seen {
 		if s.scheme == "tcp" || s.method == passthrough {
 			out = append(out, &rule{
 				endpoint: s.endpoint, passthrough: s.method == passthrough, networks: l.networks(s.endpoint),
-				evidence: s.evidence, reviews: addReview(nil, s.review),
+				evidence: s.evidence, reviews: addWord(nil, s.review),
 			})
 			continue
 		}
-		pattern, masked := mask(s.path)
-		at := place{s.endpoint, pattern, !isRead(s.method)}
-		line := lines[at]
-		if line == nil {
-			line = &pathLine{pattern: pattern}
-			lines[at] = line
-		}
-		line.evidence.add(&s.evidence)
-		line.reviews = addReview(line.reviews, s.review)
-		if s.index {
-			line.note = "the registry's own files, whose names change"
-		}
-		if masked {
-			line.reviews = addReview(line.reviews, maskedReview)
-		}
-		if !slices.Contains(line.methods, s.method) {
-			line.methods = append(line.methods, s.method)
-		}
+		l.line(lines, s, s.reading(code))
 	}
+	l.generalise(lines)
 	out = append(out, l.group(lines)...)
 	slices.SortFunc(out, func(a, b *rule) int {
-		return cmp.Or(a.compare(b.endpoint), compareBool(a.passthrough, b.passthrough), slices.Compare(a.methods, b.methods))
+		return cmp.Or(a.compare(b.endpoint), compareBool(a.passthrough, b.passthrough), slices.Compare(a.methods, b.methods), cmp.Compare(a.query, b.query))
 	})
 	return out
+}
+
+// reading says how s is written.
+func (s *sighting) reading(code codeHosts) reading {
+	switch {
+	case s.index:
+		return reading{pattern: s.path, note: "the registry's own files, whose names change", fixed: true}
+	case s.folded != nil:
+		return reading{pattern: s.folded.pattern(), note: s.folded.note(), fixed: true}
+	}
+	r := code.read(*s)
+	if s.gone && r.pattern != "" {
+		r.pattern, r.note = s.path, "" // who puts something there may put it anywhere
+	}
+	return r
+}
+
+// line adds what was seen to the line that it is written on.
+func (l *Learner) line(lines map[place]*pathLine, s sighting, r reading) {
+	if r.pattern == "" {
+		r.pattern = s.path
+	}
+	masked := false
+	if !r.unmasked {
+		r.pattern, masked = mask(r.pattern)
+	}
+	at := place{s.endpoint, r.pattern, r.query, !isRead(s.method)}
+	line := lines[at]
+	if line == nil {
+		line = &pathLine{pattern: r.pattern, note: r.note, gone: true}
+		lines[at] = line
+	}
+	line.fixed = line.fixed || r.fixed
+	line.evidence.add(&s.evidence)
+	line.gone = line.gone && s.gone
+	line.methods = addWord(line.methods, s.method)
+	line.reviews = addWord(addWord(line.reviews, s.review), r.review)
+	if masked || strings.Contains(r.pattern, "*") && s.folded != nil {
+		line.reviews = addWord(line.reviews, maskedReview)
+	}
+	if r.pattern != s.path && !s.index && !masked {
+		path, _ := mask(s.path)
+		line.stands(path)
+	}
 }
 
 // group joins the paths of one endpoint that were asked for by the same methods.
 func (l *Learner) group(lines map[place]*pathLine) []*rule {
 	type bundle struct {
 		endpoint
-		methods string
+		methods, query string
 	}
 	rules := map[bundle]*rule{}
 	for at, line := range lines {
 		methods := ruleMethods(at, line.methods)
-		b := bundle{at.endpoint, strings.Join(methods, ",")}
+		b := bundle{at.endpoint, strings.Join(methods, ","), at.query}
 		r := rules[b]
 		if r == nil {
-			r = &rule{endpoint: at.endpoint, methods: methods, networks: l.networks(at.endpoint)}
+			r = &rule{endpoint: at.endpoint, methods: methods, query: at.query, networks: l.networks(at.endpoint)}
 			rules[b] = r
 		}
 		r.paths = append(r.paths, line)
@@ -104,7 +139,6 @@ func (l *Learner) group(lines map[place]*pathLine) []*rule {
 // ruleMethods returns the methods to write, nil for those that are meant when
 // none is written: GET and HEAD. HEAD without GET is written.
 func ruleMethods(at place, methods []string) []string {
-	slices.Sort(methods)
 	if !at.write && slices.Contains(methods, "GET") {
 		return nil
 	}

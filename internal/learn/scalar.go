@@ -46,7 +46,9 @@ func isPlainScalar(s string) bool {
 		return false
 	}
 	switch {
-	case s[0] == '/', strings.HasPrefix(s, "pkg:"), strings.HasPrefix(s, "https://"), strings.HasPrefix(s, "http://"):
+	case s[0] == '/':
+		return only(s, "/:@!$&'()+;=%-._~?*{}")
+	case strings.HasPrefix(s, "pkg:"), strings.HasPrefix(s, "https://"), strings.HasPrefix(s, "http://"):
 		return only(s, "/:@!$&'()+;=%-._~?*")
 	case isMethod(s):
 		switch s { // YAML 1.1 took some words for booleans

@@ -49,6 +49,11 @@ func (l *Learner) judge(k key, f *flow) verdict {
 	}
 	read := isRead(k.method)
 	switch {
+	case f.ruled > 0:
+		// What passed in a run without that rule is no reason to lift it.
+		return verdict{kind: kindDenied, why: f.why}
+	case f.ok > 0 && f.denied > 0:
+		return verdict{learned: true, review: "denied at another time"}
 	case f.ok > 0 && isAddress(k.host):
 		return verdict{learned: true, review: "an address, not a name"}
 	case f.ok > 0:
@@ -122,8 +127,25 @@ func unwritable(k key) string {
 	if !isMethod(k.method) {
 		return "no rule knows this method"
 	}
-	if canonical, err := policy.CanonicalPath(k.path); err != nil || canonical != k.path {
+	return unwritablePath(k.path)
+}
+
+// unwritablePath returns why no pattern of a policy can name path.
+func unwritablePath(path string) string {
+	const maxPattern, maxMasked = 4096, 6
+	if canonical, err := policy.CanonicalPath(path); err != nil || canonical != path {
 		return "the path can be read in two ways"
+	}
+	switch {
+	case len(path) > maxPattern:
+		return "the path is too long"
+	case strings.Contains(path, "%EE%80%8"):
+		return "the path holds a private-use character"
+	}
+	if strings.Count(path, "/") > maxMasked {
+		if masked, _ := mask(path); strings.Count(masked, "*") > maxMasked {
+			return "too much of the path looks like secrets"
+		}
 	}
 	return ""
 }

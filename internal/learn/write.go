@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"strconv"
 	"strings"
 
 	"github.com/juliendoutre/proxaudit/policy"
@@ -22,7 +21,7 @@ func (l *Learner) WritePolicy(w io.Writer) error {
 	}
 	d, err := l.draft()
 	if err != nil {
-		return fmt.Errorf("learning a policy: %w", err)
+		return err
 	}
 	p := printer{runs: d.runs}
 	p.head(&l.options, d)
@@ -110,7 +109,7 @@ func (p *printer) rule(r *rule) {
 		reviews = append(reviews, "seen once")
 	}
 	if len(r.paths) == 1 { // what is to be said of it is said of the rule
-		more, reviews = r.paths[0].note, append(reviews, r.paths[0].reviews...)
+		more, reviews = r.paths[0].more(), append(reviews, r.paths[0].reviews...)
 	}
 	p.linef("  - host: %s  # %s", scalar(r.host), comment(r.seenIn(p.runs)+r.counted(), more, reviews))
 	if len(r.methods) > 0 {
@@ -121,6 +120,9 @@ func (p *printer) rule(r *rule) {
 	}
 	for _, line := range r.paths {
 		p.linef("      - %s%s", scalar(line.pattern), p.pathComment(r, line))
+	}
+	if r.query != "" {
+		p.linef("    query: %s", r.query)
 	}
 	if r.port != policy.DefaultPort(r.scheme) {
 		p.linef("    ports: [%d]", r.port)
@@ -138,36 +140,6 @@ func (p *printer) networks(ns []netip.Prefix) {
 	if len(ns) > 0 {
 		p.linef("    networks: [%s]", strings.Join(each(ns, func(n netip.Prefix) string { return scalar(n.String()) }), ", "))
 	}
-}
-
-// pathComment says what the comment on the rule does not, or nothing.
-func (p *printer) pathComment(r *rule, line *pathLine) string {
-	if len(r.paths) == 1 {
-		return ""
-	}
-	words, reviews := "", line.reviews
-	if line.runs.len() != r.runs.len() {
-		words, reviews = line.seenIn(p.runs), append(p.rarely(&line.evidence), reviews...)
-	}
-	if words == "" && line.requests == 1 && line.note == "" && len(reviews) == 0 {
-		return ""
-	}
-	return "  # " + comment(words+count(line.requests, "request"), line.note, reviews)
-}
-
-// rarely is the review for what was seen in one run of several.
-func (p *printer) rarely(e *evidence) []string {
-	if p.runs > 1 && e.runs.len() == 1 {
-		return []string{"seen in one run only"}
-	}
-	return nil
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return strconv.Itoa(n) + " " + what + "s"
 }
 
 func each[T any](in []T, f func(T) string) []string {
