@@ -6,10 +6,8 @@ package examples
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io/fs"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,8 +16,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/juliendoutre/proxaudit/enforce"
 )
 
 // project is an example and the client that fetches its dependencies.
@@ -61,55 +57,6 @@ var projects = []project{
 		command: []string{"mvn", "--batch-mode", "--quiet", "dependency:resolve"},
 		caches:  []string{"MAVEN_REPOSITORY"}, // the test's own name; see run
 	},
-}
-
-// TestLearnThenEnforce is the main job: what was learned passes again, and what
-// is taken out of the policy is refused by name.
-func TestLearnThenEnforce(t *testing.T) {
-	binary := build(t)
-	for _, p := range projects {
-		t.Run(p.dir, func(t *testing.T) {
-			t.Parallel()
-			needClient(t, p.command[0])
-			policy := filepath.Join(t.TempDir(), "policy.yaml")
-			log := filepath.Join(t.TempDir(), "events.jsonl")
-
-			if out, code := p.run(t, binary, "audit", "-output", log, "--"); code != 0 {
-				if plain, bare := p.run(t); bare != 0 {
-					skip(t, "the client fails without proxaudit too; is there no registry?\n"+plain)
-				}
-				t.Fatalf("audit: exit code %d\n%s", code, out)
-			}
-			seen := packages(t, log)
-			if len(seen) < p.packages || !slices.ContainsFunc(seen, p.isPulled) {
-				t.Errorf("audit saw %d packages, want at least %d and %s among them: %q", len(seen), p.packages, p.pulled, seen)
-			}
-
-			if out, code := p.run(t, binary, "learn", "-o", policy, "--"); code != 0 {
-				t.Fatalf("learn: exit code %d\n%s", code, out)
-			}
-			if out, code := p.run(t, binary, "enforce", "-policy", policy, "--"); code != 0 {
-				t.Fatalf("enforce with the learned policy: exit code %d\n%s\n%s", code, out, read(t, policy))
-			}
-
-			whole := read(t, policy)
-			cut, rules := p.without(whole)
-			if rules == 0 {
-				t.Fatalf("the policy has no rule for %s:\n%s", p.pulled, whole)
-			}
-			write(t, policy, cut)
-			out, code := p.run(t, binary, "enforce", "-policy", policy, "--")
-			if code == 0 {
-				t.Errorf("enforce without the rules for %s: exit code 0", p.pulled)
-			}
-			if want := "- " + p.pulled; !strings.Contains(out, "denied: GET ") || !strings.Contains(out, want) {
-				t.Errorf("the summary does not name the denial and the line %q:\n%s", want, out)
-			}
-			if read(t, policy) != cut {
-				t.Error("enforce changed the policy")
-			}
-		})
-	}
 }
 
 // run runs the client of p, behind the words of wrap, in a fresh copy of the
@@ -154,22 +101,6 @@ func (p project) without(policy string) (string, int) {
 
 func (p project) isPulled(purl string) bool {
 	return purl == p.pulled || strings.HasPrefix(purl, p.pulled+"@")
-}
-
-// packages returns the packages in a recording.
-func packages(t *testing.T, log string) []string {
-	t.Helper()
-	seen := map[string]bool{}
-	for line := range strings.Lines(read(t, log)) {
-		var ev enforce.Event
-		if err := json.Unmarshal([]byte(line), &ev); err != nil {
-			t.Fatalf("%q: %v", line, err)
-		}
-		if ev.Package != "" {
-			seen[ev.Package] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(seen))
 }
 
 // build makes the program once, as a user would get it.

@@ -12,10 +12,10 @@ import (
 
 // TestLearnThenEnforceAsAUser is the main job where root runs the tests, by a
 // user that owns nothing but a home: confined without a privilege, on the real
-// registries. Where a user runs them, TestLearnThenEnforce is that already.
+// registries. Where a user runs them, TestBaseline is that already.
 func TestLearnThenEnforceAsAUser(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("TestLearnThenEnforce ran as an ordinary user")
+		t.Skip("TestBaseline ran as an ordinary user")
 	}
 	dir := commonDir(t)
 	binary := filepath.Join(dir, "proxaudit")
