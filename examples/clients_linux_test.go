@@ -72,7 +72,7 @@ var unavailable = map[string]string{
 	"az":                     "is 600 MB of Python; it uses requests, which has a row",
 	"conda, rustup":          "come from servers of their own",
 	"docker, podman, buildx": "act through a daemon outside and are to be refused",
-	"dotnet, nuget":          "is not in Debian",
+	"dotnet":                 "is not in Debian; NuGet's older client is, see TestEcosystems",
 	"gh, helm":               "are not in Debian; they use Go's net/http, which has a row",
 	"hex":                    "mix fetches hex itself from a server of its own",
 	"sbt":                    "is not in Debian, and fetches Scala before anything else; java has a row",
@@ -88,6 +88,15 @@ func TestClients(t *testing.T) {
 		rows(t)
 		return
 	}
+	dir := needNetwork(t)
+	installTools(t, dir)
+	inNetwork(t, dir, "TestClients")
+}
+
+// needNetwork returns a folder with proxaudit in it, where a network can be made
+// for a test.
+func needNetwork(t *testing.T) string {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		skip(t, "a network and a second user for the test take root")
 	}
@@ -98,10 +107,16 @@ func TestClients(t *testing.T) {
 	if err := os.Rename(build(t), filepath.Join(dir, "proxaudit")); err != nil {
 		t.Fatal(err)
 	}
-	installTools(t, dir)
+	return dir
+}
+
+// inNetwork runs this program's test again, in a network and a file tree that
+// nobody else is in. Of its rows CLIENT may name the ones to run.
+func inNetwork(t *testing.T, dir, test string) {
+	t.Helper()
 	// Twice as many at once as there are processors: some wait before they try
 	// again.
-	args := []string{"-test.parallel=" + strconv.Itoa(2*runtime.NumCPU()), "-test.run=" + "^" + regexp.QuoteMeta("TestClients") + "$"}
+	args := []string{"-test.parallel=" + strconv.Itoa(2*runtime.NumCPU()), "-test.run=" + "^" + regexp.QuoteMeta(test) + "$"}
 	for _, arg := range os.Args[1:] {
 		if strings.HasPrefix(arg, "-test.v") || strings.HasPrefix(arg, "-test.timeout") {
 			args = append(args, arg)

@@ -44,12 +44,19 @@ type origin struct {
 func newOrigin(t *testing.T, authority *ca.Authority, dir string) *origin {
 	t.Helper()
 	o := &origin{seen: map[string][]string{}, wait: map[string]chan struct{}{}, came: map[string]int{}}
+	o.serve(t, authority, o.routes(t, dir))
+	return o
+}
+
+// serve answers https at every address of the test's network.
+func (o *origin) serve(t *testing.T, authority *ca.Authority, routes http.Handler) {
+	t.Helper()
 	l, err := net.Listen("tcp", ":443")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &http.Server{
-		Handler:  o.noted(o.routes(t, dir)),
+		Handler:  o.noted(routes),
 		ErrorLog: log.New(io.Discard, "", 0),
 		TLSConfig: &tls.Config{
 			NextProtos: []string{"h2", "http/1.1"},
@@ -63,7 +70,6 @@ func newOrigin(t *testing.T, authority *ca.Authority, dir string) *origin {
 	}
 	go func() { _ = s.ServeTLS(l, "", "") }()
 	t.Cleanup(func() { s.Close() })
-	return o
 }
 
 func (o *origin) note(host, what string) {

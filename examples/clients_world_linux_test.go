@@ -70,6 +70,25 @@ type world struct {
 
 func newWorld(t *testing.T, dir string) *world {
 	t.Helper()
+	authority := newNetwork(t)
+	overlayVar(t, dir)
+	home := filepath.Join(dir, "home")
+	if err := os.Mkdir(home, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	give(t, home)
+	over(t, "/etc/passwd", func(old string) string {
+		return old + ordinaryName + ":x:12345:12345::" + home + ":/bin/sh\n"
+	})
+	over(t, "/etc/group", func(old string) string { return old + ordinaryName + ":x:12345:\n" })
+	startDatabase(t, dir)
+	return &world{dir: dir, origin: newOrigin(t, authority, dir), key: startSSH(t, dir)}
+}
+
+// newNetwork fills the network that this program was put into: names of .test
+// lead to the origin's address, and an authority of the test's own is trusted.
+func newNetwork(t *testing.T) *ca.Authority {
+	t.Helper()
 	check := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -88,19 +107,10 @@ func newWorld(t *testing.T, dir string) *world {
 	}
 	authority, err := ca.New()
 	check(err)
-	overlayVar(t, dir)
 	over(t, "/etc/resolv.conf", func(string) string { return "nameserver 127.0.0.1\n" })
 	over(t, "/etc/ssl/certs/ca-certificates.crt", func(old string) string { return old + string(authority.CertificatePEM()) })
-	home := filepath.Join(dir, "home")
-	check(os.Mkdir(home, 0o755))
-	give(t, home)
-	over(t, "/etc/passwd", func(old string) string {
-		return old + ordinaryName + ":x:12345:12345::" + home + ":/bin/sh\n"
-	})
-	over(t, "/etc/group", func(old string) string { return old + ordinaryName + ":x:12345:\n" })
 	answerNames(t)
-	startDatabase(t, dir)
-	return &world{dir: dir, origin: newOrigin(t, authority, dir), key: startSSH(t, dir)}
+	return authority
 }
 
 // over shows another content for a file of the system, to this test alone.

@@ -130,8 +130,8 @@ func isNuGetRegistration(segment string) bool {
 	return strings.HasPrefix(segment, "registration") || segment == "metadata"
 }
 
-// guessNuGet knows a file by its name, which repeats its directories, and V2's
-// by the words before them. Where the directory above is one that feeds use, the
+// guessNuGet knows a file by its name, which repeats its directories, and what V2
+// has by its words. Where the directory above is one that feeds use, the
 // base ends before it.
 func guessNuGet(path, _ string) (found, bool) {
 	if i := strings.Index(path, "/api/v2/package/"); i >= 0 {
@@ -140,6 +140,11 @@ func guessNuGet(path, _ string) (found, bool) {
 	}
 	dir, file, _ := last(path)
 	switch {
+	case strings.HasPrefix(file, "Packages("):
+		start := len(strings.TrimSuffix(strings.TrimSuffix(dir, "/v2"), "/api")) + 1
+		f, ok := readNuGet("", path[start:])
+		f.plain = true
+		return f.at(start), ok
 	case strings.HasSuffix(file, ".nupkg"):
 		dir, _, _ = last(dir)
 		dir, _, _ = last(dir)
