@@ -48,7 +48,9 @@
 //
 // A package's version is one version, a word with stars, or a range: comparators
 // in every ecosystem (">=4.17.21 <5"), or what the ecosystem itself writes ("^4",
-// "~=2.1", "~> 1.2", "[1.0,2.0)"), in that ecosystem's order.
+// "~=2.1", "~> 1.2", "[1.0,2.0)"), in that ecosystem's order. An image's version is
+// a tag or a digest; under allow and log a rule for tags covers the digests of its
+// repository as well, to which a tag leads.
 //
 // # Dates
 //

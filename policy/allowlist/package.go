@@ -93,7 +93,7 @@ func rangeExample(typ string) string {
 
 func rangeHint(typ string) string {
 	if typ == packageurl.TypeDocker {
-		return "tags have no order: write one tag, a star: 3.*, or a digest"
+		return "write one tag, a star: 3.*, or a digest"
 	}
 	return "write comparators: " + rangeExample(typ) + "; or one version, or a star: 4.*"
 }

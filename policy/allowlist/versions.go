@@ -61,6 +61,8 @@ func newRange(typ, text string) (versionRange, error) {
 	}
 	o, ok := orderings()[typ]
 	switch {
+	case typ == packageurl.TypeDocker:
+		return nil, errors.New("tags have no order")
 	case !ok && typ != packageurl.TypeDebian:
 		return nil, errors.New("how " + typ + " orders versions is not known here")
 	case !plain && !o.native:
