@@ -369,12 +369,14 @@ path with a placeholder
 path with encoded dots
 port in octal
 range in percent-encoding
+range of Composer with words
 range of Debian with an epoch
 range of Go as npm's
 range of Go without v
 range of Maven with a wish
 range of Maven with three bounds
 range of an ecosystem without order
+range of tags
 range of words
 range that is empty
 range too long
