@@ -35,6 +35,7 @@ func (p *Proxy) forward(r *http.Request, x *exchange) (*http.Response, error) {
 		return p.failed(r, x, errors.New("the server switched to a protocol that nobody asked for")), nil
 	}
 	stripResponse(resp.Header, switching)
+	p.leads(x, resp) // of the header as the client will have it
 	for _, name := range [...]string{"Content-Type", "Date"} {
 		if _, ok := resp.Header[name]; !ok {
 			resp.Header[name] = nil // net/http would add its own
@@ -83,7 +84,7 @@ func (p *Proxy) upgraded(resp *http.Response, x *exchange) *http.Response {
 func (p *Proxy) responseEvent(x *exchange, status int, header http.Header) *enforce.Event {
 	ev := x.event
 	ev.Stage, ev.Time, ev.RequestHeader = enforce.StageResponse, time.Time{}, nil
-	ev.Status, ev.Address = status, x.address
+	ev.Status, ev.Address, ev.Location = status, x.address, x.location
 	ev.DurationMS = milliseconds(time.Since(x.start))
 	if x.sent != nil {
 		ev.RequestBytes, ev.RequestBody = x.sent.n.Load(), x.sent.kept.event()

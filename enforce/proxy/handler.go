@@ -24,7 +24,9 @@ type exchange struct {
 	sent    *countingBody // the request's body, nil when it has none
 	address string        // dialled
 	failed  error         // the response's body ended before its end
-	turn    bool          // it is counted among those under way
+	// location is where the response redirects to, for events; "" for nowhere.
+	location string
+	turn     bool // it is counted among those under way
 	informer
 }
 
@@ -78,6 +80,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t target) {
 	x := &exchange{start: time.Now()}
 	x.problem = p.identify(x, r, t)
 	p.fillEvent(&x.event, enforce.StageRequest, &x.request, connOf(r.Context()).shown)
+	p.led(x, r)
 	x.event.Protocol = r.Proto
 	if p.LogHeader {
 		x.event.RequestHeader = enforce.RedactHeader(r.Header)
@@ -115,6 +118,25 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t target) {
 	if x.failed != nil {
 		breakOff(r)
 	}
+}
+
+// led notes what redirected to the request.
+func (p *Proxy) led(x *exchange, r *http.Request) {
+	via, last := p.redirects.ledTo(destinationOf(&x.request, r.URL.ForceQuery || r.URL.RawQuery != ""))
+	x.request.Via, x.event.Via = via, enforce.RedactURL(last)
+}
+
+// leads remembers where the response to an exchange redirects to. It comes before
+// the client hears of it: its next request may be here before this one is over.
+func (p *Proxy) leads(x *exchange, resp *http.Response) {
+	to, ok := redirection(&x.request, resp.StatusCode, resp.Header)
+	if !ok {
+		return
+	}
+	from := x.request
+	from.Query = ""
+	p.redirects.remember(to, from.URL(), x.verdict.Action != policy.Deny)
+	x.location = to.shown()
 }
 
 // breakOff ends a response so that the client sees a download that broke off,

@@ -98,6 +98,8 @@ type Proxy struct {
 	upstream *upstream
 	tls      *tls.Config
 	ids      idSource
+	// redirects are those of responses to the command.
+	redirects redirects
 }
 
 // New returns a Proxy that is ready to serve.
