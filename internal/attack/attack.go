@@ -51,8 +51,10 @@ type Wire struct {
 	// TLS encrypts, with ServerName as its SNI.
 	TLS        bool   `json:"tls,omitempty"`
 	ServerName string `json:"server_name,omitempty"`
-	// Payload is sent once connected.
+	// Payload is sent once connected. Carrier is true of one that begins with a
+	// permitted GET: the attack is what comes behind it.
 	Payload string `json:"payload"`
+	Carrier bool   `json:"carrier,omitempty"`
 }
 
 // Rule is what a policy lets through by one rule of its allow and log lists, with

