@@ -128,8 +128,11 @@ func indexComposer(rest string) string {
 // guessComposer knows metadata by p2/ or by its digest, and archives where they
 // lie beside that.
 func guessComposer(path, _ string) (found, bool) {
+	if _, isArchive := cutComposerArchive(path); !isArchive && !strings.HasSuffix(path, ".json") {
+		return found{}, false // as most paths that every request is asked about
+	}
 	for _, mark := range []string{"/p2/", "/p/", "/dist/", "/dists/"} {
-		i := strings.LastIndex(path, mark)
+		i := lastIndex(path, mark)
 		if i < 0 || mark == "/p/" && !strings.Contains(path, "$") && !strings.Contains(path, "%24") {
 			continue
 		}

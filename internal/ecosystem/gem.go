@@ -36,10 +36,13 @@ var gemFiles = []struct{ dir, suffix string }{
 	{"quick/Marshal.4.8/", ".gemspec.rz"},
 }
 
+// gemFormats are what the JSON API answers in.
+var gemFormats = []string{".json", ".yaml", ".xml"}
+
 // readGemAPI reads v1/gems/NAME.json, v1/versions/NAME.json,
 // v1/versions/NAME/latest.json and v2/rubygems/NAME/versions/VERSION.json.
 func readGemAPI(rest string) (found, bool) {
-	rest, ok := trimOneSuffix(rest, ".json", ".yaml", ".xml")
+	rest, ok := trimOneSuffix(rest, gemFormats...)
 	if !ok {
 		return found{}, false
 	}
@@ -147,6 +150,9 @@ func guessGem(path, _ string) (found, bool) {
 		start := len(dir) + 1 - len(kind.dir)
 		f, ok := readGem("", path[start:])
 		return f.at(start), ok
+	}
+	if _, ok := trimOneSuffix(path, gemFormats...); !ok {
+		return found{}, false
 	}
 	for _, mark := range []string{"/api/v1/gems/", "/api/v2/rubygems/"} {
 		if i := strings.Index(path, mark); i >= 0 {

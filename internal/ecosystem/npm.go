@@ -119,7 +119,7 @@ func guessNPM(path, accept string) (found, bool) {
 		return found{}, false
 	}
 	// GitHub's, which puts the scope behind it.
-	if i := strings.LastIndex(path, "/download/@"); i >= 0 {
+	if i := lastIndex(path, "/download/@"); i >= 0 {
 		f, ok := readNPM("", path[i+1:])
 		return f.at(i + 1), ok && f.artifact
 	}

@@ -134,12 +134,14 @@ func isNuGetRegistration(segment string) bool {
 // has by its words. Where the directory above is one that feeds use, the
 // base ends before it.
 func guessNuGet(path, _ string) (found, bool) {
-	if i := strings.Index(path, "/api/v2/package/"); i >= 0 {
-		f, ok := readNuGet("", path[i+1:])
-		return f.at(i + 1), ok && f.artifact
-	}
 	dir, file, _ := last(path)
 	switch {
+	case strings.IndexByte(file, '.') < 0:
+		return found{}, false
+	case strings.Contains(dir, "/api/v2/package/"):
+		i := strings.Index(path, "/api/v2/package/")
+		f, ok := readNuGet("", path[i+1:])
+		return f.at(i + 1), ok && f.artifact
 	case strings.HasPrefix(file, "Packages("):
 		start := len(strings.TrimSuffix(strings.TrimSuffix(dir, "/v2"), "/api")) + 1
 		f, ok := readNuGet("", path[start:])

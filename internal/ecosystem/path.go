@@ -22,6 +22,15 @@ func last(path string) (dir, segment string, more bool) {
 	return path[:i], path[i+1:], true
 }
 
+// lastIndex is strings.LastIndex, which is slow where there is nothing, as in
+// most paths that every request is asked about.
+func lastIndex(path, mark string) int {
+	if !strings.Contains(path, mark) {
+		return -1
+	}
+	return strings.LastIndex(path, mark)
+}
+
 // decode removes the percent-encoding of one segment. It returns "", which is no
 // name of anything, when that is broken.
 func decode(segment string) string {

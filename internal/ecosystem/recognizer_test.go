@@ -271,7 +271,10 @@ func TestIdentifyAllocations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{"/v1/builds", "/repository/npm/-/whoami", "/releases/download/v1/tool.tar.gz"} {
+	for _, path := range []string{
+		"/v1/builds", "/repository/npm/-/whoami", "/releases/download/v1/tool.tar.gz", "/v2/users/7", "/info/refs", "/p2/x.json",
+		"/artifactory/api/storage/x.json", "/gems/tool.gem", "/a/index.json",
+	} {
 		q := query(t, "https", "r.example.org", path)
 		if n := testing.AllocsPerRun(100, func() { r.Identify(q) }); n > 0 {
 			t.Errorf("%s: %v allocations", path, n)

@@ -26,6 +26,10 @@ var repositoryForms = []string{
 // two repositories of one server, or two projects of one GitLab, are never one
 // registry.
 func repositoryEnd(path string) int {
+	if !strings.Contains(path, "/api/v4/") && !strings.Contains(path, "/_packaging/") && !strings.Contains(path, "/artifactory/") &&
+		!strings.Contains(path, "/content/") && !strings.Contains(path, "/repository/") {
+		return 0
+	}
 	for _, form := range repositoryForms {
 		anchor, _, _ := strings.Cut(form, "*")
 		i := strings.Index(path, "/"+anchor)
