@@ -98,6 +98,69 @@ func recipes() map[string]recipe {
 				"a file that is no package": {"GET https://files.pypi.example.org/packages/ab/cd/payload.sh"},
 			},
 		},
+		"gem-read": {
+			allowed: []string{
+				"GET https://gems.example.org/versions",
+				"GET https://gems.example.org/info/rest-client",
+				"GET https://gems.example.org/gems/rest-client-2.1.0.gem",
+				"GET https://gems.example.org/gems/nokogiri-1.15.5-x86_64-linux.gem",
+				"HEAD https://gems.example.org/",
+			},
+			refused: refusals{
+				"rest-client 8/2019":       {"GET https://gems.example.org/gems/rest-client-1.6.13.gem", "GET https://gems.example.org/quick/Marshal.4.8/rest-client-1.6.13.gemspec.rz", "GET https://gems.example.org/gems/rest-client-1.6.11.pre.gem"},
+				"a name of two readings":   {"GET https://gems.example.org/gems/tool-1.0-arm64-darwin-21.gem"},
+				"a publication":            {"POST https://gems.example.org/api/v1/gems", "DELETE https://gems.example.org/api/v1/gems/yank"},
+				"a key":                    {"GET https://gems.example.org/api/v1/api_key"},
+				"a look-alike host":        {"GET https://gems.example.org.evil.test/gems/rest-client-2.1.0.gem"},
+				"what gem asks, by itself": {"GET https://gems.example.org/"},
+			},
+		},
+		"nuget-read": {
+			allowed: []string{
+				"GET https://nuget.example.org/v3/index.json",
+				"GET https://nuget.example.org/v3-flatcontainer/newtonsoft.json/index.json",
+				"GET https://nuget.example.org/v3-flatcontainer/newtonsoft.json/13.0.3/newtonsoft.json.13.0.3.nupkg",
+				"GET https://nuget.example.org/v3/registration5-gz-semver2/example.core/index.json",
+				"GET https://nuget.example.org/api/v2/package/Example.Core/1.0.0",
+			},
+			refused: refusals{
+				"a known hole":    {"GET https://nuget.example.org/v3-flatcontainer/newtonsoft.json/12.0.3/newtonsoft.json.12.0.3.nupkg"},
+				"another name":    {"GET https://nuget.example.org/v3-flatcontainer/newtonsoft.json.evil/13.0.3/newtonsoft.json.evil.13.0.3.nupkg", "GET https://nuget.example.org/v3-flatcontainer/exampleevil/1.0.0/exampleevil.1.0.0.nupkg"},
+				"a publication":   {"PUT https://nuget.example.org/api/v2/package", "DELETE https://nuget.example.org/api/v2/package/Example.Core/1.0.0"},
+				"a search":        {"GET https://nuget.example.org/query?q=x"},
+				"files that lie":  {"GET https://nuget.example.org/v3-flatcontainer/newtonsoft.json/13.0.3/evil.13.0.3.nupkg"},
+				"another version": {"GET https://nuget.example.org/v3-flatcontainer/newtonsoft.json/13.0.3/newtonsoft.json.12.0.3.nupkg"},
+			},
+		},
+		"composer-read": {
+			allowed: []string{
+				"GET https://composer.example.org/packages.json",
+				"GET https://composer.example.org/p2/monolog/monolog.json",
+				"GET https://composer.example.org/p2/example/app~dev.json",
+				"GET https://composer.example.org/dist/monolog/monolog/monolog-monolog-3.5.0-9f0a1b.zip",
+			},
+			refused: refusals{
+				"another vendor":         {"GET https://composer.example.org/p2/evil/monolog.json", "GET https://composer.example.org/dist/evil/monolog/evil-monolog-3.5.0-9f0a1b.zip"},
+				"a version out of range": {"GET https://composer.example.org/dist/monolog/monolog/monolog-monolog-2.9.0-9f0a1b.zip", "GET https://composer.example.org/dist/monolog/monolog/monolog-monolog-3.6.0-RC1-9f0a1b.zip"},
+				"a code host":            {"GET https://code.example.org/repos/example/app/zipball/c915e2634718dbc8a4a15c61b0e62e7a44e14448"},
+				"a publication":          {"POST https://composer.example.org/api/update-package"},
+			},
+		},
+		"image-read": {
+			allowed: []string{
+				"GET https://registry.example.org/v2/",
+				"GET https://auth.example.org/token?service=registry.example.org&scope=repository:library/alpine:pull",
+				"HEAD https://registry.example.org/v2/library/alpine/manifests/3.18",
+				"GET https://registry.example.org/v2/library/alpine/manifests/sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+				"GET https://registry.example.org/v2/library/alpine/blobs/sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+			},
+			refused: refusals{
+				"another tag":        {"GET https://registry.example.org/v2/library/alpine/manifests/latest"},
+				"another repository": {"GET https://registry.example.org/v2/evil/alpine/manifests/3.18", "GET https://registry.example.org/v2/evil/alpine/blobs/sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "GET https://registry.example.org/v2/library/alpine/evil/manifests/3.18"},
+				"a push":             {"POST https://registry.example.org/v2/example/tool/blobs/uploads/", "PUT https://registry.example.org/v2/example/tool/manifests/1.0", "PATCH https://registry.example.org/v2/example/tool/blobs/uploads/1"},
+				"a way around":       {"GET https://registry.example.org/v2/example/tool/blobs/uploads/1", "GET https://registry.example.org/v2/_catalog"},
+			},
+		},
 		"go-read": {
 			allowed: []string{
 				"GET https://go.example.org/golang.org/x/net/@v/v0.30.0.zip",
