@@ -92,6 +92,7 @@ func (l *Learner) Record(ev enforce.Event) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last = max(l.last, dayOf(ev.Time))
+	k = l.redirectedTo(k, &ev)
 	if f := l.flow(k); f != nil {
 		f.take(&ev, l.run)
 		l.program(f, programOf(&ev))
