@@ -140,6 +140,12 @@ var ecosystems = []ecosystem{
 		others: []other{
 			{"gem fetch --clear-sources --source https://gems.test/ --version 1.0.0 other", `GET /(gems|quick/Marshal\.4\.8)/other`, "pkg:gem/other@1.0.0"},
 		}},
+	{name: "gem of one project", source: "Debian: ruby", program: "gem", required: true,
+		run: "gem install --no-document --clear-sources --source https://gems.test/api/v4/projects/7/packages/rubygems --install-dir out demo", want: "1 gem installed",
+		learned: []string{"gem: https://gems.test/api/v4/projects/7/packages/rubygems/", "- pkg:gem/demo@1.0.0"},
+		others: []other{
+			{"curl -fsSO https://gems.test/api/v4/projects/8/packages/rubygems/gems/demo-1.0.0.gem", `/projects/8/`, "- GET https://gems.test/api/v4/projects/8/packages/rubygems/gems/demo-1.0.0.gem"},
+		}},
 	{name: "bundler", source: "Debian: bundler", program: "bundle", required: true, env: []string{"BUNDLE_PATH=HERE/out", "BUNDLE_RETRY=0"},
 		files: map[string]string{"Gemfile": "source 'https://gems.test/'\ngem 'demo', '1.0.0'\n"},
 		run:   "bundle install", want: "Bundle complete",

@@ -36,7 +36,12 @@ func newRegistries(t *testing.T, authority *ca.Authority, dir string) *registrie
 	t.Helper()
 	g := &registries{&origin{seen: map[string][]string{}}, dir}
 	mux := http.NewServeMux()
-	mux.Handle("gems.test/", http.FileServer(http.Dir(makeGems(t, filepath.Join(dir, "gems")))))
+	gems := http.FileServer(http.Dir(makeGems(t, filepath.Join(dir, "gems"))))
+	mux.Handle("gems.test/", gems)
+	for _, project := range []string{"7", "8"} { // as GitLab has them
+		base := "/api/v4/projects/" + project + "/packages/rubygems"
+		mux.Handle("gems.test"+base+"/", http.StripPrefix(base, gems))
+	}
 	composerServer(t, mux)
 	nugetServer(t, mux)
 	mux.Handle("registry.test/", httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: backend}))

@@ -99,6 +99,9 @@ func TestGuessIndex(t *testing.T) {
 	for path, want := range map[string]string{
 		"/debian-security/dists/bookworm-security/InRelease": "deb /debian-security/",
 		"/dists/bookworm/updates/Release":                    "deb /",
+		"/repository/apt/dists/bookworm/InRelease":           "deb /repository/apt/",
+		"/repository/dists/bookworm/InRelease":               "",
+		"/artifactory/dists/bookworm/InRelease":              "",
 		"/debian/dists/bookworm/main/Contents-amd64":         "",
 		"/debian/dists/InRelease":                            "",
 		"/InRelease":                                         "",

@@ -75,6 +75,8 @@ func TestSharedAndNestedBases(t *testing.T) {
 		"npm":    {"https://r.example.org/", "https://r.example.org/npm/"},
 		"golang": {"https://r.example.org/"},
 		"cargo":  {"https://r.example.org/"},
+		"gem":    {"https://r.example.org/"},
+		"docker": {"https://r.example.org/"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -84,6 +86,8 @@ func TestSharedAndNestedBases(t *testing.T) {
 		"/npm/a":                       "pkg:npm/a https://r.example.org/npm/",
 		"/example.org/a/@v/v1.0.0.zip": "pkg:golang/example.org/a@v1.0.0 https://r.example.org/",
 		"/crates/itoa/1.0.0/download":  "pkg:cargo/itoa@1.0.0 https://r.example.org/",
+		"/gems/rails-7.1.2.gem":        "pkg:gem/rails@7.1.2 https://r.example.org/",
+		"/v2/a/b/manifests/1.0.0":      "pkg:docker/a/b@1.0.0 https://r.example.org/",
 	} {
 		purl, registry := r.Identify(query(t, "https", "r.example.org", path))
 		if got := purl + " " + registry; got != want {

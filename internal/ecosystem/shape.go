@@ -48,7 +48,7 @@ func GuessIndex(q Query) (typ, base string, ok bool) {
 		if g.guessIndex == nil {
 			continue
 		}
-		if n, ok := g.guessIndex(q.Path); ok {
+		if n, ok := g.guessIndex(q.Path); ok && n >= repositoryEnd(q.Path) {
 			return g.typ, q.Path[:n], true
 		}
 	}
