@@ -85,6 +85,18 @@ standard error; with -o, COMMAND's standard output stays its own.
     -from FILE         learn from a recording that -output wrote instead of running a
                        command; each is one run, and further ones may follow:
                        -from *.jsonl
+    -merge POLICY      keep POLICY as it is, to the byte, and add what is new; the
+                       result goes where a learned policy goes, and -o may be POLICY
+    -diff POLICY       print a unified diff of what -merge would change, for review or
+                       for patch -p0
+    -fail-on-drift     with -merge or -diff: exit with 3 when COMMAND succeeded, or 1
+                       with -from, and there was a request that no rule of POLICY
+                       decides. Those that its block of what was not learned lists
+                       are known; a rule that was not seen is no drift
+
+A learned rule that was not seen is marked "; not seen since DATE" until it is seen
+again. What POLICY denies stays denied, and is said. A COMMAND that fails marks
+nothing. Without a COMMAND the exit codes are 0, 1 and 125.
 `
 
 const enforceHelp = `proxaudit enforce -policy FILE [flags] [--] COMMAND [ARG...]

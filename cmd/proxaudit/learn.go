@@ -1,32 +1,31 @@
 package main
 
 import (
-	"bytes"
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-
-	"github.com/google/renameio/v2/maybe"
-
-	"github.com/juliendoutre/proxaudit/internal/learn"
 )
 
 // learnFlags are the flags of learn alone.
 type learnFlags struct {
-	learned string // -o
-	from    list
+	learned     string // -o
+	from        list
+	merge, diff string
+	failOnDrift bool
 }
 
 func (o *learnFlags) flags(f *flag.FlagSet) {
 	f.StringVar(&o.learned, "o", "", "")
 	f.Var(&o.from, "from", "")
+	f.StringVar(&o.merge, "merge", "", "")
+	f.StringVar(&o.diff, "diff", "", "")
+	f.BoolVar(&o.failOnDrift, "fail-on-drift", false, "")
 }
 
 // learnsFromRecordings are the flags that go with -from; the others are for a run.
-func learnsFromRecordings() []string { return []string{"from", "o"} }
+func learnsFromRecordings() []string { return []string{"from", "o", "merge", "diff", "fail-on-drift"} }
 
 // recordings takes the words behind -from for further recordings: a shell makes
 // them of -from *.jsonl. Flags may follow them, as what is learned is no command.
@@ -54,47 +53,19 @@ func (o *learnFlags) recordings(f *flag.FlagSet, args []string) error {
 
 // check finds flags of learn that contradict each other.
 func (o *learnFlags) check() error {
-	if i, twice := repeated(o.from); twice {
+	i, twice := repeated(o.from)
+	switch {
+	case twice:
 		return fail("each recording is a run; name it once", fmt.Errorf("%s is given twice", o.from[i]))
+	case o.merge != "" && o.diff != "":
+		return fail("drop one of them: -diff prints what -merge would change", errors.New("-merge and -diff are two answers"))
+	case o.failOnDrift && o.policy() == "":
+		return fail("name the policy with -diff or -merge", errors.New("-fail-on-drift compares with a policy, and none is named"))
+	case o.diff != "" && o.learned != "" && sameFile(o.diff, o.learned):
+		return fail("-merge changes the policy; -diff takes another -o, or none", errors.New("-o would put the difference in the place of the policy"))
 	}
 	return nil
 }
 
-// learnFrom learns from recordings.
-func learnFrom(o *options, con console) error {
-	l := learn.New(learn.Options{Version: versionName()})
-	if err := readRecordings(o.from, l); err != nil {
-		return err
-	}
-	return o.writeLearned(l, con)
-}
-
-// writeLearned writes the policy to standard output or, all at once, to a file.
-func (o *learnFlags) writeLearned(l *learn.Learner, con console) error {
-	var policy bytes.Buffer
-	if err := l.WritePolicy(&policy); err != nil {
-		return fmt.Errorf("writing the policy: %w", err)
-	}
-	sayScore(o.learned, policy.Bytes(), con)
-	if o.learned == "" {
-		_, err := con.out.Write(policy.Bytes())
-		return err
-	}
-	if err := replaceFile(o.learned, policy.Bytes()); err != nil {
-		return fail("the policy needs a place that can be written to", fmt.Errorf("writing the policy: %w", err))
-	}
-	return nil
-}
-
-// replaceFile writes a file all at once. One that is there keeps its place and
-// its permissions.
-func replaceFile(path string, data []byte) error {
-	mode := os.FileMode(0o644)
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	}
-	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
-	}
-	return maybe.WriteFile(path, data, mode)
-}
+// policy returns the policy that -merge or -diff names, "" where there is none.
+func (o *learnFlags) policy() string { return cmp.Or(o.merge, o.diff) }

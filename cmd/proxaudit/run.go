@@ -15,7 +15,6 @@ import (
 	"github.com/juliendoutre/proxaudit/internal/child"
 	"github.com/juliendoutre/proxaudit/internal/clientenv"
 	"github.com/juliendoutre/proxaudit/internal/heap"
-	"github.com/juliendoutre/proxaudit/internal/learn"
 	"github.com/juliendoutre/proxaudit/internal/report"
 )
 
@@ -33,7 +32,7 @@ type session struct {
 	loader   *policyLoader
 	policies livePolicies
 	log      *enforce.Log
-	learner  *learn.Learner
+	learning *learning
 	summary  *report.Summary
 	trust    clientenv.Trust
 	certs    map[string]*tls.Certificate // for servers, by host:port
@@ -57,7 +56,7 @@ func wrap(verb string, args []string, con console) (int, error) {
 		return 0, err
 	}
 	if len(o.from) > 0 {
-		return 0, learnFrom(o, con)
+		return learnFrom(o, con)
 	}
 	if len(o.command) == 0 && !o.server {
 		if o.command, err = readCommand(con.in); err != nil {
@@ -98,8 +97,11 @@ func (s *session) finish(err error) (int, error) {
 	if start := (*child.StartError)(nil); errors.As(err, &start) {
 		return 0, err // the command did not run: there is nothing to report
 	}
-	if s.learner != nil {
-		err = errors.Join(err, s.learnFlags.writeLearned(s.learner, s.console))
+	drift := false
+	if s.learning != nil {
+		var lerr error
+		drift, lerr = s.learning.write(s.console, err != nil || s.code != 0)
+		err = errors.Join(err, lerr)
 	}
 	_, _ = s.summary.WriteTo(s.console.err)
 	s.sayPolicies()
@@ -111,7 +113,7 @@ func (s *session) finish(err error) (int, error) {
 	switch {
 	case err != nil:
 		return 0, err
-	case s.code == 0 && s.failOnDeny && s.summary.Blocked() > 0:
+	case s.code == 0 && (drift || s.failOnDeny && s.summary.Blocked() > 0):
 		return exitDenied, nil
 	default:
 		return s.code, nil

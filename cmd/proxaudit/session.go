@@ -68,6 +68,11 @@ func (s *session) readFiles(authority []byte) (func() *x509.CertPool, error) {
 	if err := s.readPolicies(upstream); err != nil {
 		return nil, err
 	}
+	if s.mode == enforce.Learn {
+		if s.learning, err = s.learner(learn.Options{Command: s.command}); err != nil {
+			return nil, err
+		}
+	}
 	if s.output != "" {
 		if s.log, err = enforce.CreateLog(s.output); err != nil {
 			return nil, fail("events go to the file named by -output; free some space or name another", err)
@@ -104,9 +109,8 @@ func (s *session) startProxy(authority *ca.Authority, roots func() *x509.CertPoo
 	policies := s.policies.current.Load()
 	s.summary = &report.Summary{Mode: s.mode, Isolation: s.jail.Name(), Advisory: s.jail.Advisory(), PolicyName: policies.edit}
 	recorders := []enforce.Recorder{s.summary}
-	if s.mode == enforce.Learn {
-		s.learner = learn.New(learn.Options{Command: s.command, Version: versionName()})
-		recorders = append(recorders, s.learner)
+	if s.learning != nil {
+		recorders = append(recorders, s.learning.Learner)
 	}
 	if s.log != nil {
 		recorders = append(recorders, s.log)

@@ -23,10 +23,8 @@ type sighting struct {
 	*flow
 	verdict
 	folded *folded // nil for one path
-	// index is true when path was replaced by a pattern for its kin, asked is what
-	// it was before.
+	// index is true when path was replaced by a pattern for its kin.
 	index bool
-	asked string
 }
 
 // draft sorts everything that was seen into what is learned and what is not.
@@ -40,33 +38,30 @@ func (l *Learner) draft() (*draft, error) {
 		return nil, err
 	}
 	for k, f := range l.flows {
+		if l.existing(k, f) != undecided {
+			continue
+		}
 		v := l.judge(k, f)
 		if v.learned {
-			seen = append(seen, sighting{key: k, flow: f, verdict: v, asked: k.path})
+			seen = append(seen, sighting{key: k, flow: f, verdict: v})
 			d.requests += f.requests
 			continue
 		}
 		d.leave(left, k, f, v)
 	}
+	d.sortLeft()
 	slices.SortFunc(seen, func(a, b sighting) int { return a.compare(b.key) })
-	seen, redirected := apart(seen)
-	written := writtenAs{}
-	rest, err := l.packages(d, seen, written)
+	rest, err := l.packages(d, seen)
 	if err != nil {
 		return nil, err
 	}
-	d.rules = l.rules(rest, code, written)
-	l.redirects(d, redirected, written, left)
-	slices.SortFunc(d.rules, (*rule).compareRule)
-	for _, lines := range d.left {
-		slices.SortFunc(lines, func(a, b *leftLine) int { return cmp.Compare(a.text, b.text) })
-	}
+	d.rules = l.rules(rest, code)
 	return d, nil
 }
 
 // compare orders keys by host, as a reader looks for them.
 func (k key) compare(o key) int {
-	return cmp.Or(k.endpoint.compare(o.endpoint), cmp.Compare(k.path, o.path), cmp.Compare(k.method, o.method), cmp.Compare(k.service, o.service), cmp.Compare(k.via, o.via))
+	return cmp.Or(k.endpoint.compare(o.endpoint), cmp.Compare(k.path, o.path), cmp.Compare(k.method, o.method), cmp.Compare(k.service, o.service))
 }
 
 func (e endpoint) compare(o endpoint) int {
@@ -99,15 +94,7 @@ type leftLine struct {
 }
 
 func (d *draft) leave(known map[string]*leftLine, k key, f *flow, v verdict) {
-	path, _ := mask(k.path)
-	text := strings.TrimSpace(k.method + " " + k.scheme + "://" + k.authority() + path)
-	if k.service != "" {
-		text += "?service=" + k.service
-	}
-	if k.via != "" {
-		via, _ := mask(k.via)
-		text = k.method + " " + k.url("") + " after a redirect from " + via
-	}
+	text := k.line()
 	line := known[text]
 	if line == nil {
 		line = &leftLine{text: text, why: v.why}
@@ -116,4 +103,20 @@ func (d *draft) leave(known map[string]*leftLine, k key, f *flow, v verdict) {
 	}
 	line.why = min(line.why, v.why)
 	line.requests += max(f.requests, 1)
+}
+
+func (d *draft) sortLeft() {
+	for _, lines := range d.left {
+		slices.SortFunc(lines, func(a, b *leftLine) int { return cmp.Compare(a.text, b.text) })
+	}
+}
+
+// line shows k, without secrets.
+func (k key) line() string {
+	path, _ := mask(k.path)
+	text := strings.TrimSpace(k.method + " " + k.scheme + "://" + k.authority() + path)
+	if k.service != "" {
+		text += "?service=" + k.service
+	}
+	return text
 }

@@ -20,7 +20,6 @@ type key struct {
 	endpoint
 	method, path string
 	service      string // what git asks for; see serviceOf
-	via          string // the URL that redirected here; see redirectedTo
 }
 
 // passthrough marks a connection that was not decrypted, in key.method.
@@ -31,7 +30,7 @@ const npmAccept = "application/vnd.npm.install-v1+json"
 
 // keyOf returns what ev is about, or false for what no rule could be about.
 func keyOf(ev *enforce.Event) (key, bool) {
-	k := key{endpoint{ev.Scheme, ev.Host, ev.Port}, ev.Method, ev.Path, serviceOf(ev), ""}
+	k := key{endpoint{ev.Scheme, ev.Host, ev.Port}, ev.Method, ev.Path, serviceOf(ev)}
 	switch {
 	case ev.Host == "" || ev.Stage == enforce.StageDNS:
 		// A name that is looked up is judged by the request that follows.
@@ -41,7 +40,7 @@ func keyOf(ev *enforce.Event) (key, bool) {
 	case ev.Stage == enforce.StageTCP || ev.Scheme == "tcp":
 		k = key{endpoint: endpoint{"tcp", ev.Host, ev.Port}}
 	case ev.Method == passthrough:
-		k = key{endpoint{"https", ev.Host, ev.Port}, passthrough, "", "", ""}
+		k = key{endpoint{"https", ev.Host, ev.Port}, passthrough, "", ""}
 	}
 	if k.port == 0 {
 		k.port = policy.DefaultPort(k.scheme)
@@ -50,7 +49,7 @@ func keyOf(ev *enforce.Event) (key, bool) {
 }
 
 // size is what k takes to keep, in bytes.
-func (k key) size() int { return len(k.host) + len(k.path) + len(k.method) + len(k.via) }
+func (k key) size() int { return len(k.host) + len(k.path) + len(k.method) }
 
 // query is what the recognizer is asked about k.
 func (k key) query(f *flow) ecosystem.Query {
@@ -70,6 +69,7 @@ func (e endpoint) authority() string {
 // flow counts what came of the requests with one key.
 type flow struct {
 	evidence
+	answers
 	ok      int // an answer below 400, or an end without an error
 	cut     int // such an answer, broken off
 	auth    int // 401, 403, 407
@@ -88,8 +88,7 @@ func (f *flow) take(ev *enforce.Event, run int) {
 	if strings.Contains(first(ev.RequestHeader["Accept"]), npmAccept) {
 		f.npm = true
 	}
-	opens := ev.Stage != enforce.StageResponse
-	if opens && (ev.Stage != enforce.StageConnect || ev.Method == passthrough) {
+	if opens(ev) {
 		f.requests++
 	}
 	switch {
@@ -99,10 +98,10 @@ func (f *flow) take(ev *enforce.Event, run int) {
 			f.ruled++
 		}
 		f.reason(ev.Reason)
-	case opens && ev.Error != "":
+	case ev.Stage != enforce.StageResponse && ev.Error != "":
 		f.failed++
 		f.reason(ev.Error)
-	case !opens:
+	case ev.Stage == enforce.StageResponse:
 		f.answer(ev)
 	}
 }
@@ -110,6 +109,7 @@ func (f *flow) take(ev *enforce.Event, run int) {
 // join adds what came of other requests.
 func (f *flow) join(o *flow) {
 	f.evidence.add(&o.evidence)
+	f.answers.join(&o.answers)
 	f.ok += o.ok
 	f.cut += o.cut
 	f.auth += o.auth

@@ -87,6 +87,9 @@ func (l *Learner) foldedSightings(d *draft, code codeHosts, left map[string]*lef
 		if code[k.endpoint] {
 			return nil, l.tooMuch()
 		}
+		if l.existing(k, &f.flow) != undecided {
+			continue
+		}
 		v := l.judge(k, &f.flow)
 		if !v.learned {
 			k.path = f.pattern()

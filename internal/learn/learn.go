@@ -16,6 +16,7 @@ import (
 
 	"github.com/juliendoutre/proxaudit/enforce"
 	"github.com/juliendoutre/proxaudit/internal/ecosystem"
+	"github.com/juliendoutre/proxaudit/policy"
 )
 
 const (
@@ -38,6 +39,9 @@ type Options struct {
 	// Registries are known to be ones, from the configuration of the run's
 	// clients. Those that no package was read from are left out.
 	Registries ecosystem.Registries
+	// Existing is the policy that what is learned will be merged into, nil where
+	// there is none. What a rule of it decides is not learned.
+	Existing Base
 	// MaxRequests is how many distinct requests are kept, 100,000 when 0.
 	MaxRequests int
 }
@@ -61,6 +65,7 @@ type Learner struct {
 	keyBytes  int
 	addrCount int
 	overflow  bool
+	usage     usage
 }
 
 // New returns a Learner that has seen nothing.
@@ -76,6 +81,7 @@ func New(o Options) *Learner {
 		folded:    make(map[key]*folded),
 		programs:  make(map[string][]string),
 		addresses: make(map[endpoint]map[netip.Addr]struct{}),
+		usage:     newUsage(),
 	}
 }
 
@@ -89,12 +95,23 @@ func (l *Learner) Record(ev enforce.Event) error {
 	if !ok {
 		return nil
 	}
+	var asked *policy.Request
+	var d policy.Decision
+	if l.options.Existing != nil && opens(&ev) {
+		asked = k.request(&ev)
+		d = l.options.Existing.Decide(asked)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last = max(l.last, dayOf(ev.Time))
-	k = l.redirectedTo(k, &ev)
+	if asked != nil {
+		l.usage.add(l.options.Existing, asked)
+	}
 	if f := l.flow(k); f != nil {
 		f.take(&ev, l.run)
+		if asked != nil {
+			f.answers.add(asked, d)
+		}
 		l.program(f, programOf(&ev))
 	}
 	l.address(k.endpoint, ev.Address)

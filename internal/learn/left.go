@@ -46,10 +46,13 @@ func (p *printer) left(d *draft) {
 				p.linef("#   and %d more", len(lines)-i)
 				break
 			}
-			p.linef("#   %s  (%s: %s)", shorten(plain(line.text)), count(line.requests, "request"), shorten(plain(line.why)))
+			p.linef("#   %s  (%s: %s)", leftText(line.text), count(line.requests, "request"), shorten(plain(line.why)))
 		}
 	}
 	if !first {
 		p.linef(endOfNotLearned)
 	}
 }
+
+// leftText is how a request is listed.
+func leftText(request string) string { return shorten(plain(request)) }

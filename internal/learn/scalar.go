@@ -12,6 +12,11 @@ func scalar(s string) string {
 	if isPlainScalar(s) {
 		return s
 	}
+	return quoted(s)
+}
+
+// quoted returns s as a YAML scalar in double quotes, which stands anywhere.
+func quoted(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')
 	for _, r := range s {

@@ -46,6 +46,9 @@ func (p *printer) linef(format string, args ...any) {
 	p.WriteByte('\n')
 }
 
+// foreignReview is about a registry that may have no business among its like.
+const foreignReview = "does it belong here?"
+
 func (p *printer) registries(rs []*registry) {
 	if len(rs) == 0 {
 		return
@@ -66,11 +69,14 @@ func (p *printer) registries(rs []*registry) {
 		reviews := p.rarely(&r.evidence)
 		if len(r.names)*2 < r.of {
 			words += fmt.Sprintf(" of %d", r.of)
-			reviews = append(reviews, "does it belong here?")
+			reviews = append(reviews, foreignReview)
 		}
 		p.linef("    - %s  # %s", scalar(r.url), comment(words+", "+r.counted(), "", reviews))
 	}
 }
+
+// packagesHead stands above the first package.
+const packagesHead = "  # Packages, to be read from the registries above and nowhere else."
 
 func (p *printer) allow(d *draft) {
 	if len(d.packages)+len(d.rules) == 0 {
@@ -79,7 +85,7 @@ func (p *printer) allow(d *draft) {
 	}
 	p.linef("allow:")
 	if len(d.packages) > 0 {
-		p.linef("  # Packages, to be read from the registries above and nowhere else.")
+		p.linef(packagesHead)
 	}
 	for _, line := range d.packages {
 		p.packageLine(line)
@@ -124,7 +130,6 @@ func (p *printer) rule(r *rule) {
 	if r.query != "" {
 		p.linef("    query: %s", r.query)
 	}
-	p.via(r.via)
 	if r.port != policy.DefaultPort(r.scheme) {
 		p.linef("    ports: [%d]", r.port)
 	}
@@ -134,17 +139,6 @@ func (p *printer) rule(r *rule) {
 	p.networks(r.networks)
 	if r.passthrough {
 		p.linef("    tls: passthrough")
-	}
-}
-
-func (p *printer) via(patterns []string) {
-	if len(patterns) == 1 {
-		p.linef("    via: [%s]", scalar(patterns[0]))
-	} else if len(patterns) > 1 {
-		p.linef("    via:")
-		for _, from := range patterns {
-			p.linef("      - %s", scalar(from))
-		}
 	}
 }
 
