@@ -113,3 +113,26 @@ func TestAsk(t *testing.T) {
 		checkCanonical(t, purl)
 	}
 }
+
+// TestGemPurl: a gem has one purl, in a lockfile and on the wire.
+func TestGemPurl(t *testing.T) {
+	for version, file := range map[string]string{
+		"1.15.5":              "nokogiri-1.15.5.gem",
+		"1.15.5-x86_64-linux": "nokogiri-1.15.5-x86_64-linux.gem",
+		"1.15.5-java":         "nokogiri-1.15.5-java.gem",
+		"2.0.0.rc1":           "nokogiri-2.0.0.rc1.gem",
+	} {
+		want := read(t, "gem", "/", "/gems/"+file)
+		if got := Purl("gem", "nokogiri", version); got != want || want == "" {
+			t.Errorf("%s: %q, and on the wire %q", version, got, want)
+		}
+	}
+	for _, version := range []string{"", "x", "1..0", "1.0-evil", "1.0-", "1.0/2"} {
+		if got := Purl("gem", "nokogiri", version); got != "" {
+			t.Errorf("%q: %q", version, got)
+		}
+	}
+	if got := Purl("gem", "a/b", "1.0"); got != "" {
+		t.Error(got)
+	}
+}

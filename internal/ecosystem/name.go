@@ -22,6 +22,8 @@ func Purl(typ, name, version string) string {
 		f, ok = nameGo(name, version)
 	case "cargo":
 		f, ok = crate(name, version)
+	case "gem":
+		f, ok = nameGem(name, version)
 	}
 	if !ok {
 		return ""
@@ -44,6 +46,13 @@ func nameNPM(name, version string) (found, bool) {
 	f, rest, ok := cutNPMName(name)
 	f.version = version
 	return f, ok && rest == "" && isSemver(version) && !strings.Contains(name, "%")
+}
+
+// nameGem leaves out the platform that Bundler writes behind a version.
+func nameGem(name, version string) (found, bool) {
+	version, platform, more := strings.Cut(version, "-")
+	f, ok := gem(name, version)
+	return f, ok && isGemVersion(version) && (!more || isGemPlatform(platform))
 }
 
 func nameGo(path, version string) (found, bool) {
