@@ -164,11 +164,12 @@ var ecosystems = []ecosystem{
 		}},
 	{name: "image", source: "Debian: skopeo, docker-registry", program: "skopeo", required: true,
 		run: "skopeo copy -q docker://registry.test/acme/demo:1.0 dir:out && cat out/manifest.json", want: "config",
-		learned: []string{"docker: https://registry.test/", "- pkg:docker/acme/demo@1.0"},
+		learned: []string{"docker: https://registry.test/", "- pkg:docker/acme/demo@1.0", "- host: cdn.test", "via: [https://registry.test/**]"},
 		moves:   func(t *testing.T, g *registries) { g.push(t, "acme/demo:1.0", "moved") },
 		others: []other{
 			{"skopeo copy -q docker://registry.test/acme/demo:2.0 dir:out", `/v2/acme/demo/manifests/2\.0`, "pkg:docker/acme/demo@2.0"},
 			{"skopeo copy -q docker://registry.test/evil/demo:1.0 dir:out", `/v2/evil/`, "pkg:docker/evil/demo@1.0"},
+			{"curl -fsSO https://cdn.test" + blobPath(imageDigest("demo")), "GET /docker/", "- GET https://cdn.test" + blobPath(imageDigest("demo"))},
 		}},
 	{name: "image by digest", source: "Debian: skopeo, docker-registry", program: "skopeo", required: true,
 		run: "skopeo copy -q docker://registry.test/acme/tool@" + imageDigest("tool") + " dir:out && cat out/manifest.json", want: "config",

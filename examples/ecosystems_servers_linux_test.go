@@ -23,7 +23,7 @@ import (
 )
 
 // registries are servers by the names of gems.test, composer.test, nuget.test,
-// registry.test and auth.test, and what they were asked.
+// registry.test, auth.test and cdn.test, and what they were asked.
 type registries struct {
 	*origin
 	dir string
@@ -45,6 +45,7 @@ func newRegistries(t *testing.T, authority *ca.Authority, dir string) *registrie
 	composerServer(t, mux)
 	nugetServer(t, mux)
 	mux.Handle("registry.test/", httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: backend}))
+	mux.Handle("cdn.test/", http.FileServer(http.Dir(filepath.Join(dir, "images"))))
 	mux.HandleFunc("auth.test/token", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"token":"x"}`) })
 	g.serve(t, authority, mux)
 	plain := &http.Server{Addr: ":80", Handler: g.noted(mux), ErrorLog: log.New(io.Discard, "", 0)}
@@ -57,7 +58,7 @@ func newRegistries(t *testing.T, authority *ca.Authority, dir string) *registrie
 // take returns what any of them was asked since the last time.
 func (g *registries) take() string {
 	var seen []string
-	for _, name := range []string{"gems", "composer", "nuget", "registry", "auth"} {
+	for _, name := range []string{"gems", "composer", "nuget", "registry", "auth", "cdn"} {
 		seen = append(seen, g.origin.take(name+".test")...)
 	}
 	return strings.Join(seen, "\n")
@@ -142,7 +143,7 @@ func nugetServer(t *testing.T, mux *http.ServeMux) {
 }
 
 // startImages starts Debian's registry, which sends clients to auth.test for a
-// token, and fills it.
+// token and to cdn.test for blobs, and fills it.
 func (g *registries) startImages(t *testing.T) {
 	for _, program := range []string{"docker-registry", "skopeo"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -151,7 +152,8 @@ func (g *registries) startImages(t *testing.T) {
 	}
 	config := filepath.Join(g.dir, "registry.yml")
 	write(t, config, "version: 0.1\nstorage: {filesystem: {rootdirectory: "+filepath.Join(g.dir, "images")+"}}\nhttp: {addr: "+backend+
-		"}\nauth: {silly: {realm: 'https://auth.test/token', service: registry.test}}\n")
+		"}\nauth: {silly: {realm: 'https://auth.test/token', service: registry.test}}\n"+
+		"middleware: {storage: [{name: redirect, options: {baseurl: 'https://cdn.test/'}}]}\n")
 	start(t, "listening on", nil, "docker-registry", "serve", config)
 	for reference, content := range map[string]string{"acme/demo:1.0": "demo", "acme/demo:2.0": "two", "acme/tool:1.0": "tool", "evil/demo:1.0": "demo"} {
 		g.push(t, reference, content)
@@ -212,6 +214,12 @@ func image(content string) (blobs []string, index object) {
 func imageDigest(content string) string {
 	_, index := image(content)
 	return index["digest"].(string)
+}
+
+// blobPath is where the registry keeps a blob, and where it redirects to.
+func blobPath(digest string) string {
+	hex := strings.TrimPrefix(digest, "sha256:")
+	return "/docker/registry/v2/blobs/sha256/" + hex[:2] + "/" + hex + "/data"
 }
 
 func jsonOf(v any) string {
