@@ -129,7 +129,7 @@ func breadth(f allowlist.Fact) []string {
 	if f.Passthrough || slices.Contains(f.Schemes, "tcp") {
 		return out // counted as a way to write
 	}
-	if f.Paths == nil {
+	if f.Paths == nil && f.Via == nil {
 		out = append(out, "any path of "+f.Host)
 	}
 	for _, p := range f.Paths {

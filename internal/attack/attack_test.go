@@ -29,6 +29,9 @@ var scope = Scope{
 		{Name: "p:6", Host: "*.example.net", Schemes: []string{"https"}, Paths: []string{"/a/cc-{version}.tgz", "/b/*"}},
 		{Name: "p:7", Host: "gitlab.com", Schemes: []string{"https"}, Paths: []string{"/group/project/-/raw/main/x"}},
 		{Name: "p:8", Host: "10.0.0.1", Schemes: []string{"tcp"}, Ports: []uint16{22}},
+		{Name: "p:10", Host: "git.example.org", Schemes: []string{"https"}, Paths: []string{"/team/sub/app.git/info/refs"}},
+		{Name: "p:11", Host: "hooks.example.org", Schemes: []string{"https"}, Paths: []string{"/status"}},
+		{Name: "p:12", Host: "hooks.example.org", Schemes: []string{"https"}, Methods: []string{"POST"}, Paths: []string{"/status"}},
 		{Name: "p:9", Host: "pinned.example.org", Schemes: []string{"https"}, Passthrough: true},
 	},
 }
@@ -91,6 +94,7 @@ func TestCorpusFilled(t *testing.T) {
 		"PUT https://api.github.com/repos/example/tool/contents/loot.json",
 		"POST https://github.com/example/tool.git/git-receive-pack",
 		"POST https://gitlab.com/group/project.git/git-receive-pack",
+		"POST https://git.example.org/team/sub/app.git/git-receive-pack",
 		"GET https://api.github.com/repos/ultralytics/ultralytics/git/blobs/da39a3ee5e6b4b0d3255bfef95601890afd80709",
 		"POST http://sfrclak.com:8000/6202033",
 	} {
@@ -193,6 +197,7 @@ func TestMutationsLeaveWhatIsOpen(t *testing.T) {
 		switch {
 		case r.Of == "p:2" && r.Mutation == "another version",
 			r.Of == "p:3",
+			r.Method == "POST" && r.URL == "https://hooks.example.org/status",
 			r.Of == "p:6" && strings.HasPrefix(r.URL, "https://x.example.net/b/") && r.Method == "GET" && r.Header == nil && !strings.Contains(r.Mutation, "segments") && r.Mutation != "backslashes":
 			t.Errorf("%s of %s: %s is what the rule says", r.Mutation, r.Of, r.URL)
 		}
@@ -234,29 +239,36 @@ func TestLongPolicyIsBounded(t *testing.T) {
 // TestArtifacts: what is derived is what the recogniser of packages reads, or a
 // refusal would say nothing.
 func TestArtifacts(t *testing.T) {
-	for _, purl := range []string{
-		"pkg:npm/lodash@4.17.21", "pkg:npm/%40scope/lodash@4.17.21", "pkg:pypi/flask@3.0.0", "pkg:golang/github.com/Google/uuid@v1.6.0",
-		"pkg:cargo/itoa@1.0.14", "pkg:maven/com.google.guava/guava@33.0.0", "pkg:gem/rack@3.0.0", "pkg:nuget/Newtonsoft.Json@13.0.3",
-	} {
+	for _, typ := range ecosystem.Types() {
+		purl, ok := map[string]string{
+			"npm": "pkg:npm/%40scope/lodash@4.17.21", "pypi": "pkg:pypi/flask@3.0.0", "golang": "pkg:golang/github.com/Google/uuid@v1.6.0",
+			"cargo": "pkg:cargo/itoa@1.0.14", "maven": "pkg:maven/com.google.guava/guava@33.0.0", "gem": "pkg:gem/rack@3.0.0",
+			"nuget": "pkg:nuget/Newtonsoft.Json@13.0.3", "deb": "pkg:deb/debian/curl@8.0.1-1", "composer": "pkg:composer/acme/demo@1.2.0",
+			"docker": "pkg:docker/library/alpine@3.20",
+		}[typ]
+		if !ok {
+			t.Errorf("no package of %s is tried: what its registries keep it as belongs into artifact", typ)
+			continue
+		}
 		p, err := packageurl.FromString(purl)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Contains(ecosystem.Types(), p.Type) {
-			continue
-		}
-		base := "https://registry.example.org/base/"
-		rec, err := ecosystem.New(ecosystem.Registries{p.Type: {base}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		path, err := policy.CanonicalPath("/base/" + artifact(p))
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, registry := rec.Identify(ecosystem.Query{Method: "GET", Scheme: "https", Host: "registry.example.org", Port: 443, Path: path})
-		if !strings.EqualFold(got, p.ToString()) || registry != base {
-			t.Errorf("%s is asked for at %s, which reads %q", purl, path, got)
+		for _, base := range []string{"https://registry.example.org/base/", "https://registry.example.org/base/v2/"} {
+			rec, err := ecosystem.New(ecosystem.Registries{typ: {base}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			path, err := policy.CanonicalPath(strings.TrimPrefix(below(base, artifact(p)), "https://registry.example.org"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, registry := rec.Identify(ecosystem.Query{Method: "GET", Scheme: "https", Host: "registry.example.org", Port: 443, Path: path})
+			got, _, _ = strings.Cut(got, "?")
+			got = strings.Replace(got, "pkg:deb/curl", "pkg:deb/debian/curl", 1) // the path does not say of which system
+			if !strings.EqualFold(got, p.ToString()) || registry != base {
+				t.Errorf("%s is asked for at %s, which reads %q", purl, path, got)
+			}
 		}
 	}
 }

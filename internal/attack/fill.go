@@ -100,13 +100,27 @@ func repoOf(host, path string) (repo, bool) {
 		host = "github.com"
 	case "github.com", "gitlab.com", "bitbucket.org", "codeberg.org", "gitee.com":
 	default:
-		return repo{}, false
+		return gitRepoOf(host, path)
 	}
 	parts := strings.Split(path, "/")
 	if len(parts) < 3 || parts[0] != "" || parts[1] == "" || parts[2] == "" || strings.ContainsAny(parts[1]+parts[2], "*{") {
 		return repo{}, false
 	}
 	return repo{host, parts[1], strings.TrimSuffix(parts[2], ".git")}, true
+}
+
+// gitRepoOf knows a repository of any host by the paths that git asks for
+// (gitprotocol-http(5)).
+func gitRepoOf(host, path string) (repo, bool) {
+	for _, service := range []string{"/info/refs", "/git-upload-pack", "/git-receive-pack"} {
+		dir, ok := strings.CutSuffix(path, service)
+		if !ok || strings.ContainsAny(dir, "*{") || strings.HasPrefix(host, "*") {
+			continue
+		}
+		slash := strings.LastIndexByte(dir, '/')
+		return repo{host, strings.TrimPrefix(dir[:max(slash, 0)], "/"), strings.TrimSuffix(dir[slash+1:], ".git")}, slash > 0
+	}
+	return repo{}, false
 }
 
 // purlOf reads a package rule whose name has no star. A range of versions is left

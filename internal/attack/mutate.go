@@ -15,8 +15,8 @@ import (
 // silence is not changed, but for one path on each host that nobody has named:
 // to read another file below a directory that a rule opens is what it says.
 func Mutations(s Scope) []Request {
-	m := mutating{seen: map[string]bool{}}
 	bases := basesOf(s)
+	m := mutating{seen: said(bases)}
 	for _, b := range bases {
 		m.methods(b)
 		m.paths(b)
@@ -30,6 +30,21 @@ func Mutations(s Scope) []Request {
 	m.world()
 	m.wire(bases)
 	return m.out
+}
+
+// said are the requests that some rule says in so many words, as mutating.add
+// knows them: no mutation of another rule.
+func said(bases []base) map[string]bool {
+	seen := map[string]bool{}
+	for _, b := range bases {
+		if b.pattern == "" || strings.Contains(b.pattern, "*") || b.registry {
+			continue
+		}
+		for _, method := range b.methods {
+			seen[method+" "+b.url()] = true
+		}
+	}
+	return seen
 }
 
 // mutating collects mutations.

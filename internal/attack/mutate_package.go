@@ -37,7 +37,7 @@ func (m *mutating) packages(s Scope) {
 		}
 		for _, url := range s.Registries[typ] {
 			if file := artifact(theirs); file != "" {
-				m.misuse("another package", url, "GET", url+file)
+				m.misuse("another package", url, "GET", below(url, file))
 			}
 		}
 	}
@@ -53,7 +53,7 @@ type ruledPackage struct {
 func (m *mutating) confuse(one ruledPackage, url string, named map[string]bool) {
 	get := func(mutation string, p packageurl.PackageURL) {
 		if file := artifact(p); file != "" && (mutation == "another version" || !named[p.Type+" "+fullName(p)]) {
-			m.misuse(mutation, one.rule, "GET", url+file)
+			m.misuse(mutation, one.rule, "GET", below(url, file))
 		}
 	}
 	p := one.PackageURL
@@ -82,9 +82,9 @@ func (m *mutating) confuse(one ruledPackage, url string, named map[string]bool) 
 		get("another scope", theirs)
 	}
 	if file := artifact(p); file != "" {
-		m.misuse("write of the package's file", one.rule, "PUT", url+file)
+		m.misuse("write of the package's file", one.rule, "PUT", below(url, file))
 		m.add(Request{
-			Mutation: "query of a permitted package", Of: one.rule, Class: Unseen, Method: "GET", URL: url + file + "?d=c2VjcmV0",
+			Mutation: "query of a permitted package", Of: one.rule, Class: Unseen, Method: "GET", URL: below(url, file) + "?d=c2VjcmV0",
 			Note: "the registry must be one that somebody else reads the log of",
 		})
 		if dir, _, ok := strings.Cut(file, "/-/"); ok {
@@ -107,7 +107,7 @@ func (m *mutating) swapRegistry(one ruledPackage, registries map[string][]string
 	for _, typ := range sortedKeys(registries) {
 		for _, url := range registries[typ] {
 			if typ != p.Type && !slices.Contains(registries[p.Type], url) {
-				m.misuse("another registry", one.rule, "GET", url+file)
+				m.misuse("another registry", one.rule, "GET", below(url, file))
 			}
 		}
 	}
@@ -124,6 +124,15 @@ func swapped(name string) string {
 }
 
 func isLetter(c byte) bool { return 'a' <= c && c <= 'z' }
+
+// below returns the URL of a file of a registry. That of images may be named with
+// the version of its API, or without.
+func below(url, file string) string {
+	if strings.HasSuffix(url, "/v2/") {
+		file = strings.TrimPrefix(file, "v2/")
+	}
+	return url + file
+}
 
 // artifact returns where a registry keeps a package, below its base URL, and ""
 // for a kind of package of which that is not known here.
@@ -154,7 +163,7 @@ func artifact(p packageurl.PackageURL) string {
 		id := strings.ToLower(p.Name)
 		return "v3-flatcontainer/" + id + "/" + p.Version + "/" + id + "." + p.Version + ".nupkg"
 	case packageurl.TypeComposer:
-		return "p2/" + fullName(p) + ".json"
+		return "dist/" + fullName(p) + "/" + strings.ReplaceAll(p.Namespace+"-"+p.Name, ".", "-") + "-" + p.Version + "-9f0a1b.zip"
 	case packageurl.TypeDocker, packageurl.TypeOCI:
 		return "v2/" + fullName(p) + "/manifests/" + p.Version
 	default:

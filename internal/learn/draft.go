@@ -23,8 +23,10 @@ type sighting struct {
 	*flow
 	verdict
 	folded *folded // nil for one path
-	// index is true when path was replaced by a pattern for its kin.
+	// index is true when path was replaced by a pattern for its kin, asked is what
+	// it was before.
 	index bool
+	asked string
 }
 
 // draft sorts everything that was seen into what is learned and what is not.
@@ -43,25 +45,29 @@ func (l *Learner) draft() (*draft, error) {
 		}
 		v := l.judge(k, f)
 		if v.learned {
-			seen = append(seen, sighting{key: k, flow: f, verdict: v})
+			seen = append(seen, sighting{key: k, flow: f, verdict: v, asked: k.path})
 			d.requests += f.requests
 			continue
 		}
 		d.leave(left, k, f, v)
 	}
-	d.sortLeft()
 	slices.SortFunc(seen, func(a, b sighting) int { return a.compare(b.key) })
-	rest, err := l.packages(d, seen)
+	seen, redirected := apart(seen)
+	written := writtenAs{}
+	rest, err := l.packages(d, seen, written)
 	if err != nil {
 		return nil, err
 	}
-	d.rules = l.rules(rest, code)
+	d.rules = l.rules(rest, code, written)
+	l.redirects(d, redirected, written, left)
+	slices.SortFunc(d.rules, (*rule).compareRule)
+	d.sortLeft()
 	return d, nil
 }
 
 // compare orders keys by host, as a reader looks for them.
 func (k key) compare(o key) int {
-	return cmp.Or(k.endpoint.compare(o.endpoint), cmp.Compare(k.path, o.path), cmp.Compare(k.method, o.method), cmp.Compare(k.service, o.service))
+	return cmp.Or(k.endpoint.compare(o.endpoint), cmp.Compare(k.path, o.path), cmp.Compare(k.method, o.method), cmp.Compare(k.service, o.service), cmp.Compare(k.via, o.via))
 }
 
 func (e endpoint) compare(o endpoint) int {
@@ -117,6 +123,10 @@ func (k key) line() string {
 	text := strings.TrimSpace(k.method + " " + k.scheme + "://" + k.authority() + path)
 	if k.service != "" {
 		text += "?service=" + k.service
+	}
+	if k.via != "" {
+		via, _ := mask(k.via)
+		text = k.method + " " + k.url("") + " after a redirect from " + via
 	}
 	return text
 }

@@ -20,6 +20,7 @@ type key struct {
 	endpoint
 	method, path string
 	service      string // what git asks for; see serviceOf
+	via          string // the URL that redirected here; see redirectedTo
 }
 
 // passthrough marks a connection that was not decrypted, in key.method.
@@ -30,7 +31,7 @@ const npmAccept = "application/vnd.npm.install-v1+json"
 
 // keyOf returns what ev is about, or false for what no rule could be about.
 func keyOf(ev *enforce.Event) (key, bool) {
-	k := key{endpoint{ev.Scheme, ev.Host, ev.Port}, ev.Method, ev.Path, serviceOf(ev)}
+	k := key{endpoint{ev.Scheme, ev.Host, ev.Port}, ev.Method, ev.Path, serviceOf(ev), ""}
 	switch {
 	case ev.Host == "" || ev.Stage == enforce.StageDNS:
 		// A name that is looked up is judged by the request that follows.
@@ -40,7 +41,7 @@ func keyOf(ev *enforce.Event) (key, bool) {
 	case ev.Stage == enforce.StageTCP || ev.Scheme == "tcp":
 		k = key{endpoint: endpoint{"tcp", ev.Host, ev.Port}}
 	case ev.Method == passthrough:
-		k = key{endpoint{"https", ev.Host, ev.Port}, passthrough, "", ""}
+		k = key{endpoint{"https", ev.Host, ev.Port}, passthrough, "", "", ""}
 	}
 	if k.port == 0 {
 		k.port = policy.DefaultPort(k.scheme)
@@ -49,7 +50,7 @@ func keyOf(ev *enforce.Event) (key, bool) {
 }
 
 // size is what k takes to keep, in bytes.
-func (k key) size() int { return len(k.host) + len(k.path) + len(k.method) }
+func (k key) size() int { return len(k.host) + len(k.path) + len(k.method) + len(k.via) }
 
 // query is what the recognizer is asked about k.
 func (k key) query(f *flow) ecosystem.Query {

@@ -9,8 +9,8 @@ import (
 // parts into one, with a word for each part of which two values were seen. It
 // takes in nothing else: no path that was read once, no write, no pattern that
 // was made by somebody who knows the host, and no path where nothing was, which
-// is no evidence for more.
-func (l *Learner) generalise(lines map[place]*pathLine) {
+// is no evidence for more. It returns where what was joined went.
+func (l *Learner) generalise(lines map[place]*pathLine) (moved map[place]place) {
 	type family struct {
 		place // with the skeleton as its pattern
 		head  bool
@@ -36,6 +36,7 @@ func (l *Learner) generalise(lines map[place]*pathLine) {
 		families[f].add(at.pattern, s)
 	}
 	joined := map[place]*pathLine{}
+	moved = map[place]place{}
 	for at, line := range lines {
 		f, s, ok := member(at, line)
 		k := families[f]
@@ -43,8 +44,9 @@ func (l *Learner) generalise(lines map[place]*pathLine) {
 			continue
 		}
 		delete(lines, at)
-		path := at.pattern
+		path, before := at.pattern, at
 		at.pattern = k.pattern()
+		moved[before] = at
 		if joined[at] == nil {
 			joined[at] = &pathLine{pattern: at.pattern}
 		}
@@ -57,6 +59,7 @@ func (l *Learner) generalise(lines map[place]*pathLine) {
 		}
 		lines[at] = line
 	}
+	return moved
 }
 
 // join adds what is known of another line. That nothing was at one path says

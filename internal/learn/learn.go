@@ -104,6 +104,7 @@ func (l *Learner) Record(ev enforce.Event) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last = max(l.last, dayOf(ev.Time))
+	k = l.redirectedTo(k, &ev)
 	if asked != nil {
 		l.usage.add(l.options.Existing, asked)
 	}

@@ -135,6 +135,9 @@ func ask(t testing.TB, p *allowlist.Policy, r *ecosystem.Recognizer, ev enforce.
 	t.Helper()
 	q := &policy.Request{Method: ev.Method, Scheme: ev.Scheme, Host: ev.Host, Port: ev.Port, Path: ev.Path}
 	_, q.Query, _ = strings.Cut(ev.URL, "?")
+	if ev.Via != "" {
+		q.Via = []string{ev.Via}
+	}
 	q.Package, q.Registry = r.Identify(ecosystem.Query{Method: q.Method, Scheme: q.Scheme, Host: q.Host, Port: q.Port, Path: q.Path})
 	d, err := p.Decide(context.Background(), q)
 	if err != nil {
@@ -147,7 +150,7 @@ func ask(t testing.TB, p *allowlist.Policy, r *ecosystem.Recognizer, ev enforce.
 // passes again, its neighbours do not, and order does not matter, of
 // events nor of runs.
 func TestGolden(t *testing.T) {
-	for _, tc := range slices.Concat(goldens, ecosystemGoldens) {
+	for _, tc := range slices.Concat(goldens, ecosystemGoldens, []golden{redirectGolden}) {
 		t.Run(tc.name, func(t *testing.T) {
 			runs := append([][]enforce.Event{tc.events}, tc.more...)
 			got := learned(t, tc.options, runs...)

@@ -175,7 +175,7 @@ func TestLineAgrees(t *testing.T) {
 	_, r := enforced(t, text)
 	ev := request("GET", "https://npm.example.org/@o/n/-/n-1.0.0.tgz")
 	q := &policy.Request{Method: ev.Method, Scheme: ev.Scheme, Host: ev.Host, Port: ev.Port, Path: ev.Path}
-	q.Package, q.Registry = r.Identify(key{endpoint{ev.Scheme, ev.Host, ev.Port}, ev.Method, ev.Path, ""}.query(new(flow)))
+	q.Package, q.Registry = r.Identify(key{endpoint{ev.Scheme, ev.Host, ev.Port}, ev.Method, ev.Path, "", ""}.query(new(flow)))
 	if want := "\n  " + q.Line() + "  # "; !strings.Contains(text, want) {
 		t.Errorf("no line %q in:\n%s", want, text)
 	}

@@ -30,7 +30,7 @@ type packageLine struct {
 
 // packages finds the registries, fills in what was read from them and returns
 // the rest of seen.
-func (l *Learner) packages(d *draft, seen []sighting) ([]sighting, error) {
+func (l *Learner) packages(d *draft, seen []sighting, written writtenAs) ([]sighting, error) {
 	recognizer, err := l.recognizer(seen)
 	if err != nil {
 		return nil, fmt.Errorf("learning a policy: %w", err)
@@ -49,6 +49,7 @@ func (l *Learner) packages(d *draft, seen []sighting) ([]sighting, error) {
 			rest = append(rest, s)
 			continue
 		}
+		written.note(s.url(s.path), url+"**")
 		line := lines[purl]
 		if line == nil {
 			line = &packageLine{purl: purl}

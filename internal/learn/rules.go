@@ -16,6 +16,7 @@ type rule struct {
 	query       string // the value of the key, in YAML; empty for none
 	passthrough bool
 	paths       []*pathLine
+	via         []string // patterns of URLs that redirect here, sorted
 	networks    []netip.Prefix
 	evidence
 	reviews []string
@@ -47,8 +48,9 @@ type place struct {
 const maskedReview = "a segment that looks like a secret was masked, and any other matches"
 
 // rules turns what is no package into rules by host.
-func (l *Learner) rules(seen []sighting, code codeHosts) []*rule {
+func (l *Learner) rules(seen []sighting, code codeHosts, written writtenAs) []*rule {
 	lines := map[place]*pathLine{}
+	asked := map[string]place{}
 	var out []*rule
 	for _, s := range seen {
 		if s.scheme == "tcp" || s.method == passthrough {
@@ -58,14 +60,25 @@ func (l *Learner) rules(seen []sighting, code codeHosts) []*rule {
 			})
 			continue
 		}
-		l.line(lines, s, s.reading(code))
+		at := l.line(lines, s, s.reading(code))
+		if s.folded == nil {
+			asked[s.url(s.asked)] = at
+		}
 	}
-	l.generalise(lines)
-	out = append(out, l.group(lines)...)
-	slices.SortFunc(out, func(a, b *rule) int {
-		return cmp.Or(a.compare(b.endpoint), compareBool(a.passthrough, b.passthrough), slices.Compare(a.methods, b.methods), cmp.Compare(a.query, b.query))
-	})
-	return out
+	joined := l.generalise(lines)
+	for url, at := range asked {
+		if to, ok := joined[at]; ok {
+			at = to
+		}
+		written.note(url, at.url(at.pattern))
+	}
+	return append(out, l.group(lines)...)
+}
+
+// compareRule is the order in which rules are written.
+func (r *rule) compareRule(o *rule) int {
+	return cmp.Or(r.compare(o.endpoint), compareBool(r.passthrough, o.passthrough), slices.Compare(r.via, o.via),
+		slices.Compare(r.methods, o.methods), cmp.Compare(r.query, o.query))
 }
 
 // reading says how s is written.
@@ -84,7 +97,7 @@ func (s *sighting) reading(code codeHosts) reading {
 }
 
 // line adds what was seen to the line that it is written on.
-func (l *Learner) line(lines map[place]*pathLine, s sighting, r reading) {
+func (l *Learner) line(lines map[place]*pathLine, s sighting, r reading) place {
 	if r.pattern == "" {
 		r.pattern = s.path
 	}
@@ -110,6 +123,7 @@ func (l *Learner) line(lines map[place]*pathLine, s sighting, r reading) {
 		path, _ := mask(s.path)
 		line.stands(path)
 	}
+	return at
 }
 
 // group joins the paths of one endpoint that were asked for by the same methods.

@@ -130,6 +130,7 @@ func (p *printer) rule(r *rule) {
 	if r.query != "" {
 		p.linef("    query: %s", r.query)
 	}
+	p.via(r.via)
 	if r.port != policy.DefaultPort(r.scheme) {
 		p.linef("    ports: [%d]", r.port)
 	}
@@ -139,6 +140,17 @@ func (p *printer) rule(r *rule) {
 	p.networks(r.networks)
 	if r.passthrough {
 		p.linef("    tls: passthrough")
+	}
+}
+
+func (p *printer) via(patterns []string) {
+	if len(patterns) == 1 {
+		p.linef("    via: [%s]", scalar(patterns[0]))
+	} else if len(patterns) > 1 {
+		p.linef("    via:")
+		for _, from := range patterns {
+			p.linef("      - %s", scalar(from))
+		}
 	}
 }
 

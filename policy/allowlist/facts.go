@@ -33,6 +33,9 @@ type Fact struct {
 	// nil where the rule does not mind, and no whole of what it takes.
 	Query, Headers map[string]string
 	Processes      []string
+	// Via are the URL patterns that must have redirected here, as written; nil
+	// where it does not matter. Then no paths may mean whatever was redirected to.
+	Via []string
 	// Passthrough is true of a host that is not decrypted.
 	Passthrough bool
 	// Comments are what stands behind the rule's lines, without its mark and in
@@ -63,6 +66,9 @@ func (p *Policy) Facts() []Fact {
 		f.Host, f.Passthrough = r.pattern(), r.passthrough
 		f.Methods, f.Ports = slices.Clone(r.methods), slices.Clone(r.ports)
 		f.Paths = r.pathsWritten()
+		if r.via != nil {
+			f.Via = written(valueOf(r.node, "via"))
+		}
 		f.Query, f.Headers = met(r.query), met(r.headers)
 		if r.schemes != schemeAny {
 			for _, name := range schemeNames() {
@@ -102,11 +108,20 @@ func (r *rule) pathsWritten() []string {
 		_, path, _ := strings.Cut(rest, "/")
 		return []string{"/" + path}
 	}
+	return written(valueOf(r.node, "paths"))
+}
+
+// written returns the texts of a list, or one that stands alone.
+func written(n *yaml.Node) []string {
+	switch {
+	case n == nil:
+		return nil
+	case n.Kind == yaml.ScalarNode:
+		return []string{n.Value}
+	}
 	var out []string
-	if n := valueOf(r.node, "paths"); n != nil {
-		for _, item := range n.Content {
-			out = append(out, item.Value)
-		}
+	for _, item := range n.Content {
+		out = append(out, item.Value)
 	}
 	return out
 }

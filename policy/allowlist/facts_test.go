@@ -28,6 +28,9 @@ allow:
   - {host: pinned.example.org, tls: passthrough}  # flow
   # not this one's
   - tcp://git.example.org:22
+  - host: cdn.example.net
+    via: [https://github.com/example/tool/releases/download/**]
+  - {host: cdn.example.org, via: "https://github.com"}
 deny:
   - host: bad.example.org
 log:
@@ -52,9 +55,11 @@ log:
 		},
 		{Rule: "policy.yaml:17", Action: policy.Allow, Host: "pinned.example.org", Schemes: https, Passthrough: true, Comments: []string{"flow"}},
 		{Rule: "policy.yaml:19", Action: policy.Allow, Host: "git.example.org", Schemes: []string{"tcp"}, Ports: []uint16{22}},
-		{Rule: "policy.yaml:21", Action: policy.Deny, Host: "bad.example.org"},
+		{Rule: "policy.yaml:20", Action: policy.Allow, Host: "cdn.example.net", Schemes: https, Via: []string{"https://github.com/example/tool/releases/download/**"}},
+		{Rule: "policy.yaml:22", Action: policy.Allow, Host: "cdn.example.org", Schemes: https, Via: []string{"https://github.com"}},
+		{Rule: "policy.yaml:24", Action: policy.Deny, Host: "bad.example.org"},
 		{
-			Rule: "policy.yaml:23", Action: policy.Log, Host: "log.example.org", Schemes: https, Paths: []string{"/"},
+			Rule: "policy.yaml:26", Action: policy.Log, Host: "log.example.org", Schemes: https, Paths: []string{"/"},
 			Query: map[string]string{"v": "1x", "x": "a"}, Headers: map[string]string{"content-type": "application/json"}, Processes: []string{"make", "/usr/bin/pyx"},
 		},
 	}
