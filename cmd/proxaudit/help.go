@@ -201,7 +201,8 @@ Classes: a, a host that no policy has a reason to name; b, a host that it does
 name, misused; c, what nothing on the network tells from what is meant, such as a
 query of a permitted GET. Exit codes: 0 when nothing of a or b is permitted; 1
 otherwise; 2 when score was called wrongly or a policy cannot be read. A Rego policy
-does not list its rules: it is asked, and what would follow from rules is unknown.
+does not list its rules: it is asked, with the registries that -registry names, and
+what would follow from rules is unknown.
 `
 
 const runFlags = `

@@ -35,7 +35,7 @@ func score(args []string, con console) int {
 	if err != nil {
 		return misused("score", err, con)
 	}
-	s := scorePolicies(context.Background(), p, p.read[:len(l.policies)+len(l.lockfiles)])
+	s := scorePolicies(context.Background(), p, p.read[:len(l.policies)+len(l.lockfiles)], l.registries)
 	if err := s.write(con.out, format); err != nil {
 		return unwritten(err, con)
 	}
@@ -108,11 +108,22 @@ func (s *scored) attacks() tally {
 }
 
 // scorePolicies asks p about every request. Read are the sources of p that say
-// what is permitted: floors only narrow it.
-func scorePolicies(ctx context.Context, p *policies, read readings) *scored {
+// what is permitted, for floors only narrow it; registries are known besides those
+// that they name.
+func scorePolicies(ctx context.Context, p *policies, read readings, registries map[string][]string) *scored {
 	s := &scored{Permitted: []passed{}, Unseen: []attack.Request{}, Unknown: []string{}}
 	var facts []allowlist.Fact
 	scope := attack.Scope{Registries: map[string][]string{}}
+	known := func(registries map[string][]string) {
+		for typ, urls := range registries {
+			for _, url := range urls {
+				if !slices.Contains(scope.Registries[typ], url) {
+					scope.Registries[typ] = append(scope.Registries[typ], url)
+				}
+			}
+		}
+	}
+	known(registries)
 	open := false
 	for _, one := range read {
 		s.Policies = append(s.Policies, one.source)
@@ -123,9 +134,7 @@ func scorePolicies(ctx context.Context, p *policies, read readings) *scored {
 		}
 		facts = append(facts, yaml.Facts()...)
 		open = open || yaml.Default() != policy.Deny
-		for typ, urls := range yaml.Registries() {
-			scope.Registries[typ] = append(scope.Registries[typ], urls...)
-		}
+		known(yaml.Registries())
 	}
 	for _, f := range facts {
 		if f.Action != policy.Deny {

@@ -31,7 +31,7 @@ func sayScore(path string, text []byte, con console) {
 		return
 	}
 	read := readings{{cmp.Or(path, "policy.yaml"), yaml.Hash(), yaml}}
-	s := scorePolicies(context.Background(), &policies{policy: yaml, recognizer: recognizer, read: read}, read)
+	s := scorePolicies(context.Background(), &policies{policy: yaml, recognizer: recognizer, read: read}, read, nil)
 	line := s.figure()
 	if r := s.Rules; s.attacks().Permitted+len(r.SingleSightings)+len(r.Reviews)+len(r.Writes)+len(r.Breadth) > 0 {
 		line += "\nwhich ones: " + verb

@@ -114,7 +114,15 @@ func writes(f allowlist.Fact) string {
 	if len(what) == 0 {
 		return ""
 	}
-	return strings.Join(what, ", ") + " to " + f.Host
+	where := f.Host
+	switch len(f.Paths) {
+	case 0:
+	case 1:
+		where += f.Paths[0]
+	default:
+		where += f.Paths[0] + " and " + plural(len(f.Paths)-1, "other path")
+	}
+	return strings.Join(what, ", ") + " to " + where
 }
 
 // breadth says in what a rule is wider than what it names.

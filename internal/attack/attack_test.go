@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"fmt"
 	"net/url"
 	"os/exec"
 	"reflect"
@@ -225,14 +226,36 @@ func TestLongPolicyIsBounded(t *testing.T) {
 	s := Scope{Registries: scope.Registries}
 	for i := range 20_000 {
 		s.Rules = append(s.Rules,
-			Rule{Name: "p", Package: "pkg:npm/p" + strings.Repeat("x", i%50) + "@1.0.0"},
-			Rule{Name: "p", Host: "github.com", Schemes: []string{"https"}, Paths: []string{"/o" + strings.Repeat("x", i%100) + "/r/x"}})
+			Rule{Name: "p", Package: fmt.Sprintf("pkg:npm/p%d@1.0.0", i)},
+			Rule{Name: "p", Host: "github.com", Schemes: []string{"https"}, Paths: []string{fmt.Sprintf("/o%d/r/x", i)}})
 	}
 	if n := len(Mutations(s)); n > 40*(maxPaths+maxPackages) {
 		t.Errorf("%d mutations", n)
 	}
 	if n := len(Corpus(s)); n > 200 {
 		t.Errorf("%d requests", n)
+	}
+}
+
+// TestOddScopes: whatever a policy may hold makes requests, and no panic.
+func TestOddScopes(t *testing.T) {
+	var s Scope
+	for _, host := range []string{"localhost", "1.2.3.4", "2001:db8::1", "*.com", "a", "github.com", "api.github.com"} {
+		for _, schemes := range [][]string{nil, {"http"}, {"wss"}, {"tcp"}, {"https", "http", "tcp"}} {
+			s.Rules = append(s.Rules, Rule{
+				Name: "p", Host: host, Schemes: schemes, Methods: []string{}, Ports: []uint16{1},
+				Paths: []string{"/", "/**", "/*", "/a//b", "/%2A", "/a/", "//", "/repos", "/repos/a", "/**/b/*.x", "/a/b/c/d/e/f/g/info/refs", "/info/refs"},
+			}, Rule{Name: "p", Host: host, Schemes: schemes, Passthrough: true})
+		}
+	}
+	for _, purl := range []string{"pkg:npm/a@", "pkg:npm/@x", "pkg:deb/debian/x@1?arch=amd64", "pkg:maven/x", "pkg:", "pkg:npm/%40a/b@^1"} {
+		s.Rules = append(s.Rules, Rule{Name: "p", Package: purl})
+	}
+	s.Registries = map[string][]string{"npm": {"http://[::1]:8080/x/", "https://1.2.3.4/", "x", ""}, "deb": {"https://d.example.org/"}, "maven": {"https://m.example.org/"}}
+	for _, r := range slices.Concat(Corpus(s), Mutations(s)) {
+		if r.URL == "" && r.Class != Unseen {
+			t.Errorf("no URL: %+v", r)
+		}
 	}
 }
 

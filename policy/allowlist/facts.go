@@ -67,7 +67,7 @@ func (p *Policy) Facts() []Fact {
 		f.Methods, f.Ports = slices.Clone(r.methods), slices.Clone(r.ports)
 		f.Paths = r.pathsWritten()
 		if r.via != nil {
-			f.Via = written(valueOf(r.node, "via"))
+			f.Via = texts(valueOf(r.node, "via"))
 		}
 		f.Query, f.Headers = met(r.query), met(r.headers)
 		if r.schemes != schemeAny {
@@ -108,11 +108,11 @@ func (r *rule) pathsWritten() []string {
 		_, path, _ := strings.Cut(rest, "/")
 		return []string{"/" + path}
 	}
-	return written(valueOf(r.node, "paths"))
+	return texts(valueOf(r.node, "paths"))
 }
 
-// written returns the texts of a list, or one that stands alone.
-func written(n *yaml.Node) []string {
+// texts returns the texts of a list, or one that stands alone.
+func texts(n *yaml.Node) []string {
 	switch {
 	case n == nil:
 		return nil

@@ -66,6 +66,13 @@ log:
 	if diff := cmp.Diff(want, p.Facts()); diff != "" {
 		t.Error(diff)
 	}
+	locked, err := FromLines("package-lock.json", "", nil, []Line{{Text: "pkg:npm/lodash@4.17.21", Name: "package-lock.json:7"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]Fact{{Rule: "package-lock.json:7", Action: policy.Allow, Package: "pkg:npm/lodash@4.17.21"}}, locked.Facts()); diff != "" {
+		t.Error(diff)
+	}
 	var none *Policy
 	if f := none.Facts(); f != nil {
 		t.Errorf("a nil policy has facts: %v", f)
