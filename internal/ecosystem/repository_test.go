@@ -75,6 +75,16 @@ func TestGuessPrivate(t *testing.T) {
 		{"/o/_packaging/f/maven/v1/junit/junit/4.13/junit-4.13.pom", "pkg:maven/junit/junit@4.13", "/o/_packaging/f/maven/v1/", true, true},
 		{"/o/_packaging/f/nuget/v3/flat2/a.b/1.0.0/a.b.1.0.0.nupkg", "pkg:nuget/a.b@1.0.0", "/o/_packaging/f/nuget/v3/", true, true},
 
+		// AWS CodeArtifact and Google Artifact Registry
+		{"/npm/r/@s/n/-/n-1.0.0.tgz", "pkg:npm/%40s/n@1.0.0", "/npm/r/", true, true},
+		{"/pypi/r/simple/six/1.16.0/six-1.16.0-py2-none-any.whl", "pkg:pypi/six@1.16.0", "/pypi/r/", true, true},
+		{"/maven/r/org/a/b/1.0/b-1.0.jar", "pkg:maven/org.a/b@1.0", "/maven/r/", true, true},
+		{"/nuget/r/v3/flatcontainer/a.b/1.0.0/a.b.1.0.0.nupkg", "pkg:nuget/a.b@1.0.0", "/nuget/r/", true, true},
+		{"/ruby/r/gems/rails-7.1.2.gem", "pkg:gem/rails@7.1.2", "/ruby/r/", true, true},
+		{"/project/r/n/-/n-1.0.0.tgz", "pkg:npm/n@1.0.0", "/project/r/", true, true},
+		{"/project/r/org/a/b/1.0/b-1.0.jar", "pkg:maven/org.a/b@1.0", "/project/r/", true, true},
+		{"/v2/project/r/app/manifests/v1", "pkg:docker/project/r/app@v1", "/", true, true},
+
 		// Verdaccio and others, below a path of their own or none
 		{"/verdaccio/@s/n/-/n-1.0.0.tgz", "pkg:npm/%40s/n@1.0.0", "/verdaccio/", true, true},
 		{"/v3-flatcontainer/a.b/1.0.0/a.b.1.0.0.nupkg", "pkg:nuget/a.b@1.0.0", "/", true, true},
