@@ -15,6 +15,8 @@ type draft struct {
 	left       [kinds][]*leftLine
 	requests   int // that are covered
 	runs       int // in all
+	// astray is what was redirected to from where nothing is learned.
+	astray map[key]bool
 }
 
 // sighting is a flow that is learned.
@@ -31,7 +33,7 @@ type sighting struct {
 
 // draft sorts everything that was seen into what is learned and what is not.
 func (l *Learner) draft() (*draft, error) {
-	d := &draft{runs: l.run + 1}
+	d := &draft{runs: l.run + 1, astray: map[key]bool{}}
 	left := map[string]*leftLine{}
 	code := l.codeHosts()
 	l.fold(code)
@@ -39,27 +41,33 @@ func (l *Learner) draft() (*draft, error) {
 	if err != nil {
 		return nil, err
 	}
+	var covered []sighting
 	for k, f := range l.flows {
-		if l.existing(k, f) != undecided {
-			continue
-		}
-		v := l.judge(k, f)
-		if v.learned {
-			seen = append(seen, sighting{key: k, flow: f, verdict: v, asked: k.path})
+		v, known := l.judge(k, f), l.existing(k, f)
+		s := sighting{key: k, flow: f, verdict: v, asked: k.path}
+		switch {
+		case known == undecided && v.learned:
+			seen = append(seen, s)
 			d.requests += f.requests
-			continue
+		case known == undecided:
+			d.leave(left, k, f, v)
+		case known == permitted && v.learned:
+			covered = append(covered, s)
 		}
-		d.leave(left, k, f, v)
 	}
 	slices.SortFunc(seen, func(a, b sighting) int { return a.compare(b.key) })
 	seen, redirected := apart(seen)
 	written := writtenAs{}
+	hops, err := l.covered(covered, code, written)
+	if err != nil {
+		return nil, err
+	}
 	rest, err := l.packages(d, seen, written)
 	if err != nil {
 		return nil, err
 	}
 	d.rules = l.rules(rest, code, written)
-	l.redirects(d, redirected, written, left)
+	l.redirects(d, redirected, written, hops, left)
 	slices.SortFunc(d.rules, (*rule).compareRule)
 	d.sortLeft()
 	return d, nil

@@ -111,7 +111,7 @@ func (l *Learner) Record(ev enforce.Event) error {
 	if f := l.flow(k); f != nil {
 		f.take(&ev, l.run)
 		if asked != nil {
-			f.answers.add(asked, d)
+			f.answers.add(d)
 		}
 		l.program(f, programOf(&ev))
 	}

@@ -80,7 +80,7 @@ func (l *Learner) Merge(e Existing) (*Merged, error) {
 		return nil, err
 	}
 	m := new(Merged)
-	l.count(m, before.leftLines(), e.KnowsHost)
+	l.count(m, d, before.leftLines(), e.KnowsHost)
 	m.Packages = len(d.packages)
 	if err := before.addRegistries(d, e.Registries); err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func (l *Learner) Merge(e Existing) (*Merged, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the merged policy again: %w", err)
 	}
-	if err := l.verify(m, decide); err != nil {
+	if err := l.verify(m, d, decide); err != nil {
 		return nil, err
 	}
 	l.mark(before, m, decide, e.Partial)
@@ -128,13 +128,13 @@ func (l *Learner) mark(p *policyText, m *Merged, decide func(*policy.Request) po
 }
 
 // count says how much is new.
-func (l *Learner) count(m *Merged, listed map[string]bool, knows func(string) bool) {
+func (l *Learner) count(m *Merged, d *draft, listed map[string]bool, knows func(string) bool) {
 	hosts := map[string]bool{}
 	l.each(func(k, shown key, f *flow) {
 		if f.requests == 0 || k.scheme == "udp" || l.existing(k, f) != undecided {
 			return // UDP passes by no rule, and its clients do without
 		}
-		if !l.judge(k, f).learned {
+		if !l.verdict(d, k, f).learned {
 			if listed[leftText(shown.line())] {
 				return
 			}
@@ -150,11 +150,11 @@ func (l *Learner) count(m *Merged, listed map[string]bool, knows func(string) bo
 
 // verify checks that the merged policy permits whatever would be learned, and
 // notes what it denies.
-func (l *Learner) verify(m *Merged, decide func(*policy.Request) policy.Decision) error {
+func (l *Learner) verify(m *Merged, d *draft, decide func(*policy.Request) policy.Decision) error {
 	forbidden := map[string]string{}
 	var err error
 	l.each(func(k, shown key, f *flow) {
-		if !l.judge(k, f).learned {
+		if !l.verdict(d, k, f).learned {
 			return
 		}
 		a := askedOf(decide, k, f)
@@ -179,7 +179,7 @@ func (l *Learner) withLeft(ruled []byte, d *draft, decide func(*policy.Request) 
 	d.left = [kinds][]*leftLine{}
 	lines := map[string]*leftLine{}
 	l.each(func(k, shown key, f *flow) {
-		v := l.judge(k, f)
+		v := l.verdict(d, k, f)
 		if v.learned || l.existing(k, f) != undecided {
 			return
 		}

@@ -30,12 +30,7 @@ type answers struct {
 	deniedBy string
 	// networks are those that may be dialled for all that is permitted.
 	networks []netip.Prefix
-	// via are the URLs that redirected to these requests, or some of them.
-	via []string
 }
-
-// maxVia bounds the redirects that are kept of one flow.
-const maxVia = 16
 
 // standing is what a policy makes of a flow.
 type standing uint8
@@ -46,9 +41,9 @@ const (
 	denied
 )
 
-// add takes what was decided about r.
-func (a *answers) add(r *policy.Request, d policy.Decision) {
-	one := answers{via: r.Via}
+// add takes what was decided about a request.
+func (a *answers) add(d policy.Decision) {
+	var one answers
 	switch {
 	case d.Default:
 		one.undecided = true
@@ -72,11 +67,6 @@ func (a *answers) join(o *answers) {
 		a.permitted, a.networks = true, o.networks
 	case !slices.Equal(a.networks, o.networks):
 		a.networks = slices.DeleteFunc(slices.Clone(a.networks), func(n netip.Prefix) bool { return !slices.Contains(o.networks, n) })
-	}
-	for _, url := range o.via {
-		if len(a.via) < maxVia && !slices.Contains(a.via, url) {
-			a.via = append(a.via, strings.Clone(url))
-		}
 	}
 }
 
@@ -111,8 +101,8 @@ func (k key) request(ev *enforce.Event) *policy.Request {
 		_, r.Query, _ = strings.Cut(ev.URL, "?")
 		r.Query, _, _ = strings.Cut(r.Query, "#")
 		r.Header, r.Process = ev.RequestHeader, ev.Process
-		if ev.Via != "" {
-			r.Via = []string{ev.Via}
+		if via, _, _ := strings.Cut(ev.Via, "?"); via != "" {
+			r.Via = []string{via}
 		}
 	}
 	return r
@@ -128,6 +118,34 @@ func (l *Learner) existing(k key, f *flow) standing {
 		a = askedOf(l.options.Existing.Decide, k, f)
 	}
 	return a.standing(l.networks(k.endpoint))
+}
+
+// covered notes how what the policy permits already would be written, for what it
+// redirects to, and returns where itself only redirects lead.
+func (l *Learner) covered(seen []sighting, code codeHosts, written writtenAs) (hops map[endpoint]bool, err error) {
+	hops = map[endpoint]bool{}
+	if len(seen) == 0 {
+		return hops, nil
+	}
+	slices.SortFunc(seen, func(a, b sighting) int { return a.compare(b.key) })
+	seen, redirected := apart(seen)
+	for _, s := range redirected {
+		hops[s.endpoint] = true
+	}
+	rest, err := l.packages(new(draft), seen, written)
+	if err != nil {
+		return nil, err
+	}
+	l.rules(rest, code, written)
+	return hops, nil
+}
+
+// verdict is what becomes of a flow of d.
+func (l *Learner) verdict(d *draft, k key, f *flow) verdict {
+	if d.astray[k] {
+		return astray
+	}
+	return l.judge(k, f)
 }
 
 // each visits every flow. One that stands for many is asked about as the least of
@@ -146,14 +164,16 @@ func (l *Learner) each(visit func(k, shown key, f *flow)) {
 // askedOf asks about a flow as a whole.
 func askedOf(decide func(*policy.Request) policy.Decision, k key, f *flow) (a answers) {
 	r := f.request(k)
-	a.add(r, decide(r))
+	a.add(decide(r))
 	return a
 }
 
 // request is a flow as a policy is asked about it as a whole.
 func (f *flow) request(k key) *policy.Request {
 	r := k.request(nil)
-	r.Via = f.via
+	if k.via != "" {
+		r.Via = []string{k.via}
+	}
 	if k.service != "" {
 		r.Query = "service=" + k.service
 	}

@@ -26,6 +26,7 @@ var (
 		"host: c.example.org\nreason: plain words\n    in two lines\n",
 		"package: pkg:npm/lodash@4.17.21\nnetworks: [10.0.0.0/8]\n",
 		"host: db.example.org\nschemes: [tcp]\nports: [5432]\n",
+		"host: objects.example.net  # seen in 1 of 1 run, 1 request, first on 2026-11-20\nvia: [\"https://github.com/example/tool/releases/download/**\"]\n",
 		"host: build.example.org  # seen in 1 of 1 run, 2 requests, first on 2026-11-20\npaths:\n    - /tools/a.tgz\n    - /x  # 2 requests\n",
 		"host: a.example.org  # seen in 2 of 3 runs, 2 requests, first on 2026-11-20; not seen since 2026-11-21\npaths: [/x]\n",
 		"host: build.example.org\t# seen in 1 of 1 run, 2 requests, first on 2026-11-20; review: seen once  \nmethods: [POST]\npaths: [/x]\n",
@@ -51,6 +52,9 @@ var (
 		"GET https://git.example.org/team/app.git/info/refs?service=git-upload-pack", "POST https://git.example.org/team/app.git/git-upload-pack",
 		"GET https://git.example.org/team/app.git/info/refs?service=git-receive-pack 403", "GET https://git.example.org/team/app.git/info/refs?service=git-receive-pack",
 		"GET https://github.com/example/tool/releases/download/v1.0.0/tool.tgz", "GET https://github.com/example/tool/releases/download/v1.1.0/tool.tgz",
+		"GET https://github.com/example/tool/releases/download/v1.2.0/tool.tgz 302", "GET https://objects.example.net/a/1?sig=1 via=https://github.com/example/tool/releases/download/v1.2.0/tool.tgz",
+		"GET https://objects.example.net/a/2?sig=2 via=https://github.com/example/tool/releases/download/v1.0.0/tool.tgz", "GET https://cdn.example.net/lodash via=https://npm.example.org/lodash/-/lodash-4.17.21.tgz",
+		"GET https://cdn2.example.net/b via=https://build.example.org/tools/b.tgz", "GET https://cdn3.example.net/x via=https://cdn2.example.net/b", "GET https://cdn2.example.net/y via=https://a.example.org/x",
 		"GET https://hooks.example.org/services/T0/AbCd1234EfGh5678IjKl9012MnOp3456", "GET https://e.example.org/%23%20%22", "GET https://e.example.org/a:%20b",
 	}
 )

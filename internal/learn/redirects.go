@@ -77,14 +77,17 @@ func (w writtenAs) note(url, pattern string) {
 	}
 }
 
+// astray is the verdict on what was redirected to from where nothing is learned.
+var astray = verdict{kind: kindFailed, why: "what redirected there was not learned"}
+
 // redirects makes rules of what was redirected to. What redirected to it must be
 // learned itself, or it is left out: nothing could redirect there.
-func (l *Learner) redirects(d *draft, redirected []sighting, written writtenAs, left map[string]*leftLine) {
+func (l *Learner) redirects(d *draft, redirected []sighting, written writtenAs, hops map[endpoint]bool, left map[string]*leftLine) {
 	rules := map[endpoint]*rule{}
 	for more := true; more; { // a chain is learned hop by hop
 		more = false
 		redirected = slices.DeleteFunc(redirected, func(s sighting) bool {
-			pattern := l.redirector(s.via, written, rules)
+			pattern := l.redirector(s.via, written, hops)
 			if pattern == "" {
 				return false
 			}
@@ -92,6 +95,7 @@ func (l *Learner) redirects(d *draft, redirected []sighting, written writtenAs, 
 			if r == nil {
 				r = &rule{endpoint: s.endpoint, networks: l.networks(s.endpoint)}
 				rules[s.endpoint] = r
+				hops[s.endpoint] = true
 			}
 			r.via = addWord(r.via, pattern)
 			r.methods = addWord(r.methods, s.method)
@@ -103,7 +107,8 @@ func (l *Learner) redirects(d *draft, redirected []sighting, written writtenAs, 
 	}
 	for _, s := range redirected {
 		d.requests -= s.requests
-		d.leave(left, s.key, s.flow, verdict{kind: kindFailed, why: "what redirected there was not learned"})
+		d.astray[s.key] = true
+		d.leave(left, s.key, s.flow, astray)
 	}
 	for _, r := range rules {
 		r.methods = ruleMethods(place{endpoint: r.endpoint}, r.methods)
@@ -112,12 +117,12 @@ func (l *Learner) redirects(d *draft, redirected []sighting, written writtenAs, 
 }
 
 // redirector returns the pattern of a URL that redirected, or "".
-func (l *Learner) redirector(via string, written writtenAs, rules map[endpoint]*rule) string {
+func (l *Learner) redirector(via string, written writtenAs, hops map[endpoint]bool) string {
 	if pattern, ok := written[via]; ok {
 		return pattern
 	}
 	from, path, _ := cutURL(via)
-	if rules[from] != nil {
+	if hops[from] {
 		return strings.TrimSuffix(from.url(""), "/") // all that may be asked of it was redirected to
 	}
 	for _, method := range []string{"GET", "HEAD"} {
