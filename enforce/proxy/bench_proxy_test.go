@@ -27,6 +27,7 @@ import (
 	"github.com/juliendoutre/proxaudit/enforce"
 	"github.com/juliendoutre/proxaudit/internal/ca"
 	"github.com/juliendoutre/proxaudit/internal/heap"
+	"github.com/juliendoutre/proxaudit/internal/learn"
 	"github.com/juliendoutre/proxaudit/internal/report"
 	"github.com/juliendoutre/proxaudit/policy/allowlist"
 )
@@ -145,6 +146,9 @@ func underEnforce(via string, l net.Listener, authority *ca.Authority, roots *x5
 	}
 	heap.Bound() // as the program does
 	recorder := enforce.Recorder(&report.Summary{})
+	if via == "learn" {
+		recorder = enforce.Tee(recorder, learn.New(learn.Options{}))
+	}
 	output := via == "output"
 	if output {
 		events, err := enforce.CreateLog(filepath.Join(hello.Dir, "events.jsonl"))

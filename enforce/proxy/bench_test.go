@@ -54,6 +54,16 @@ func BenchmarkKeepAlive(b *testing.B) {
 	}
 }
 
+// BenchmarkLearning is what learning adds to a request.
+func BenchmarkLearning(b *testing.B) {
+	const size = 1 << 10
+	for _, r := range []route{via("enforce"), via("learn")} {
+		b.Run("via="+r.name, func(b *testing.B) {
+			r.run(b, newBenchOrigin(b, size, false), size, true)
+		})
+	}
+}
+
 // BenchmarkHTTP2 makes small requests on 16 connections of HTTP/2.
 func BenchmarkHTTP2(b *testing.B) {
 	const size = 1 << 10

@@ -27,9 +27,9 @@ type reading struct {
 	query   string // the value of the key, in YAML
 	note    string // what the pattern stands for
 	review  string
-	// fixed is true where nothing more may be generalised, unmasked where a
-	// segment that looks like a secret is none.
-	fixed, unmasked bool
+	fixed   bool // nothing more may be generalised
+	// known tells segments that look like secrets and are none. It may be nil.
+	known func(segment string) bool
 }
 
 // codeHosts are the endpoints that serve source code.
@@ -102,7 +102,7 @@ func readCode(path, host string) (r reading, sure bool) {
 		}
 	}
 	if i := slices.Index(segments, "raw"); 1 <= i && i <= 2 && isGistID(segments[i-1]) {
-		return reading{pattern: path, unmasked: true, note: "a gist"}, false
+		return reading{pattern: path, known: isGistID, note: "a gist"}, false
 	}
 	if label, _, _ := strings.Cut(host, "."); label == "raw" && len(segments) >= 4 {
 		return readRef(segments[:2], segments[2:]), false

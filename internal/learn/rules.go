@@ -101,10 +101,8 @@ func (l *Learner) line(lines map[place]*pathLine, s sighting, r reading) place {
 	if r.pattern == "" {
 		r.pattern = s.path
 	}
-	masked := false
-	if !r.unmasked {
-		r.pattern, masked = mask(r.pattern)
-	}
+	var masked bool
+	r.pattern, masked = maskBut(r.pattern, r.known)
 	at := place{s.endpoint, r.pattern, r.query, !isRead(s.method)}
 	line := lines[at]
 	if line == nil {

@@ -12,10 +12,13 @@ const redacted = "REDACTED"
 
 // mask replaces each segment of a path that looks like a secret, or in which one
 // was redacted already, by a star.
-func mask(path string) (masked string, any bool) {
+func mask(path string) (masked string, any bool) { return maskBut(path, nil) }
+
+// maskBut leaves segments that are known to be no secrets.
+func maskBut(path string, known func(segment string) bool) (masked string, any bool) {
 	segments := strings.Split(enforce.RedactURL(path), "/")
 	for i, s := range segments {
-		if strings.Contains(s, redacted) || isRandom(s) {
+		if strings.Contains(s, redacted) || isRandom(s) && (known == nil || !known(s)) {
 			segments[i], any = "*", true
 		}
 	}

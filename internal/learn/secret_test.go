@@ -54,6 +54,9 @@ func TestNoSecretReachesThePolicy(t *testing.T) {
 	var events []enforce.Event
 	for _, raw := range []string{
 		"https://a.example.org/" + secret, "https://a.example.org/x?token=" + secret, "https://u:" + secret + "@b.example.org/",
+		"https://gist.example.org/o/0123456789abcdef0123456789abcdef/raw/" + secret, "https://github.com/o/r/releases/download/" + secret + "/x",
+		"https://api.github.com/repos/o/r/releases/tags/" + secret, "https://git.example.org/" + secret + "/r.git/info/refs?service=git-upload-pack",
+		"https://gitlab.example.org/g/p/-/raw/v1.2.3/" + secret, "https://t.example.org/1.2/" + secret, "https://t.example.org/1.3/" + secret,
 		"https://webhook.site/" + secret, "https://npm.example.org/" + secret + "/-/a-1.0.0.tgz", "https://npm.example.org/a/-/a-1.0.0.tgz",
 	} {
 		events = append(events, get(raw)...)
