@@ -67,6 +67,12 @@ func (p project) run(t *testing.T, wrap ...string) (string, int) {
 	if err := os.CopyFS(dir, os.DirFS(p.dir)); err != nil {
 		t.Fatal(err)
 	}
+	return p.runIn(t, dir, wrap...)
+}
+
+// runIn runs the client of p, behind the words of wrap, in dir with empty caches.
+func (p project) runIn(t *testing.T, dir string, wrap ...string) (string, int) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	args := slices.Concat(wrap, p.command)

@@ -76,6 +76,7 @@ what that policy would have denied.
 
 const learnHelp = `proxaudit learn [flags] [--] COMMAND [ARG...]
 proxaudit learn [flags] -from FILE...
+proxaudit learn [flags] -lockfile FILE
 
 Runs COMMAND, records every request, and writes a policy that allows what was
 seen. The policy goes to standard output, and COMMAND's standard output to
@@ -85,6 +86,12 @@ standard error; with -o, COMMAND's standard output stays its own.
     -from FILE         learn from a recording that -output wrote instead of running a
                        command; each is one run, and further ones may follow:
                        -from *.jsonl
+    -lockfile FILE     rules for exactly the packages that this lockfile names; alone, or
+                       beside a COMMAND or -from, where what the lockfile does not
+                       name is marked for review; may be given several times
+    -registry TYPE=URL where packages of this type come from, such as
+                       npm=https://npm.example.org/, where traffic, the lockfile and
+                       POLICY do not say it; may be given several times
     -merge POLICY      keep POLICY as it is, to the byte, and add what is new; the
                        result goes where a learned policy goes, and -o may be POLICY
     -diff POLICY       print a unified diff of what -merge would change, for review or

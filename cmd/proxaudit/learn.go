@@ -14,6 +14,8 @@ type learnFlags struct {
 	from        list
 	merge, diff string
 	failOnDrift bool
+	// learnLock is apart from the flags of policies: what is learned is no policy yet.
+	learnLock lockfileFlags
 }
 
 func (o *learnFlags) flags(f *flag.FlagSet) {
@@ -22,10 +24,13 @@ func (o *learnFlags) flags(f *flag.FlagSet) {
 	f.StringVar(&o.merge, "merge", "", "")
 	f.StringVar(&o.diff, "diff", "", "")
 	f.BoolVar(&o.failOnDrift, "fail-on-drift", false, "")
+	o.learnLock.flags(f)
 }
 
 // learnsFromRecordings are the flags that go with -from; the others are for a run.
-func learnsFromRecordings() []string { return []string{"from", "o", "merge", "diff", "fail-on-drift"} }
+func learnsFromRecordings() []string {
+	return []string{"from", "o", "merge", "diff", "fail-on-drift", "lockfile", "registry"}
+}
 
 // recordings takes the words behind -from for further recordings: a shell makes
 // them of -from *.jsonl. Flags may follow them, as what is learned is no command.
@@ -64,7 +69,7 @@ func (o *learnFlags) check() error {
 	case o.diff != "" && o.learned != "" && sameFile(o.diff, o.learned):
 		return fail("-merge changes the policy; -diff takes another -o, or none", errors.New("-o would put the difference in the place of the policy"))
 	}
-	return nil
+	return o.learnLock.check()
 }
 
 // policy returns the policy that -merge or -diff names, "" where there is none.

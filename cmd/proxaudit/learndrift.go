@@ -46,6 +46,9 @@ func driftWords(path string, m *learn.Merged) string {
 	if m.NotLearned > 0 {
 		words += fmt.Sprintf(" (%d not to be learned)", m.NotLearned)
 	}
+	if m.Locked > 0 {
+		words += ", and lacks " + counted(m.Locked, "rule") + " for what lockfiles name"
+	}
 	if m.Hosts > 0 {
 		words += ", " + counted(m.Hosts, "new host")
 	}

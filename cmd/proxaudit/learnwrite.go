@@ -23,6 +23,10 @@ func (o *learnFlags) learner(options learn.Options) (*learning, error) {
 		}
 		options = l.base.options(options)
 	}
+	options, err := o.withLockfiles(options)
+	if err != nil {
+		return nil, err
+	}
 	l.Learner = learn.New(options)
 	return l, nil
 }
@@ -58,6 +62,7 @@ func (l *learning) write(con console, brokenOff bool) (drift bool, err error) {
 		if err := l.WritePolicy(&policy); err != nil {
 			return false, fmt.Errorf("writing the policy: %w", err)
 		}
+		l.sayUnplaced(con)
 		sayScore(l.learned, policy.Bytes(), con)
 		return false, l.put(policy.Bytes(), con)
 	}
@@ -65,6 +70,7 @@ func (l *learning) write(con console, brokenOff bool) (drift bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	l.sayUnplaced(con)
 	out := m.Policy
 	if l.diff != "" {
 		out = unifiedDiff(l.diff, l.base.source, m.Policy)

@@ -116,14 +116,18 @@ func (l *policyLoader) readLocked(p *policies, registries ecosystem.Registries) 
 // locked is the policy that a lockfile is. Its rules are named by its lines, and
 // may be dialled inside where the policies beside it say that the registries are.
 func locked(f *lockfile.Lockfile, registries []string, beside readings) (*allowlist.Policy, error) {
+	at, err := f.At(registries)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Path, err)
+	}
 	networks := networksOf(f.Type, registries, beside)
 	var lines []allowlist.Line
-	for _, r := range f.Rules(registries) {
+	for _, r := range at.Rules(registries) {
 		name := f.Name
 		if r.Line > 0 {
 			name += ":" + strconv.Itoa(r.Line)
 		}
-		line := allowlist.Line{Text: r.Text, Name: name, Reason: r.Why, Networks: networks}
+		line := allowlist.Line{Text: r.Text(), Name: name, Reason: r.Why, Networks: networks}
 		if r.Why == "" {
 			line.Reason = "named by the lockfile"
 		}

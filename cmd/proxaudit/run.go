@@ -55,7 +55,7 @@ func wrap(verb string, args []string, con console) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if len(o.from) > 0 {
+	if len(o.from) > 0 || o.learnsFromLockfiles() {
 		return learnFrom(o, con)
 	}
 	if len(o.command) == 0 && !o.server {

@@ -12,6 +12,7 @@ type draft struct {
 	registries []*registry
 	packages   []*packageLine
 	rules      []*rule
+	beside     []*besideLine
 	left       [kinds][]*leftLine
 	requests   int // that are covered
 	runs       int // in all
@@ -70,7 +71,7 @@ func (l *Learner) draft() (*draft, error) {
 	l.redirects(d, redirected, written, hops, left)
 	slices.SortFunc(d.rules, (*rule).compareRule)
 	d.sortLeft()
-	return d, nil
+	return d, l.lock(d)
 }
 
 // compare orders keys by host, as a reader looks for them.
@@ -121,7 +122,7 @@ func (d *draft) leave(known map[string]*leftLine, k key, f *flow, v verdict) {
 
 func (d *draft) sortLeft() {
 	for _, lines := range d.left {
-		slices.SortFunc(lines, func(a, b *leftLine) int { return cmp.Compare(a.text, b.text) })
+		slices.SortFunc(lines, func(a, b *leftLine) int { return cmp.Or(cmp.Compare(a.text, b.text), cmp.Compare(a.why, b.why)) })
 	}
 }
 

@@ -7,6 +7,10 @@ import (
 )
 
 func (p *printer) head(o *Options, d *draft) {
+	if len(o.Lockfiles) > 0 && len(o.Command) == 0 && d.requests == 0 {
+		p.madeFrom(o)
+		return
+	}
 	runs, did := "one run", "that run did"
 	if p.runs > 1 {
 		runs, did = count(p.runs, "run"), "those runs did"

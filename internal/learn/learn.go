@@ -16,6 +16,7 @@ import (
 
 	"github.com/juliendoutre/proxaudit/enforce"
 	"github.com/juliendoutre/proxaudit/internal/ecosystem"
+	"github.com/juliendoutre/proxaudit/internal/lockfile"
 	"github.com/juliendoutre/proxaudit/policy"
 )
 
@@ -42,6 +43,9 @@ type Options struct {
 	// Existing is the policy that what is learned will be merged into, nil where
 	// there is none. What a rule of it decides is not learned.
 	Existing Base
+	// Lockfiles name packages that are to be allowed besides what is seen.
+	// Registries that they need are in the policy though nothing was read there.
+	Lockfiles []*lockfile.Lockfile
 	// MaxRequests is how many distinct requests are kept, 100,000 when 0.
 	MaxRequests int
 }
@@ -66,6 +70,7 @@ type Learner struct {
 	addrCount int
 	overflow  bool
 	usage     usage
+	unplaced  []*lockfile.Lockfile // by the last draft
 }
 
 // New returns a Learner that has seen nothing.

@@ -16,6 +16,8 @@ var about = [kinds][2]string{
 		"have the client use TCP: QUIC falls back by itself"},
 	kindOdd: {"Requests that no rule can name",
 		"find out what sends them"},
+	kindElsewhere: {"Named by a lockfile, and no package of a registry",
+		"learn from a build that fetches them, or add a rule by hand for the repository or the address"},
 }
 
 const (
@@ -46,7 +48,11 @@ func (p *printer) left(d *draft) {
 				p.linef("#   and %d more", len(lines)-i)
 				break
 			}
-			p.linef("#   %s  (%s: %s)", leftText(line.text), count(line.requests, "request"), shorten(plain(line.why)))
+			words := shorten(plain(line.why))
+			if line.requests > 0 {
+				words = count(line.requests, "request") + ": " + words
+			}
+			p.linef("#   %s  (%s)", leftText(line.text), words)
 		}
 	}
 	if !first {

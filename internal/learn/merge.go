@@ -33,6 +33,8 @@ type Merged struct {
 	// those of them for which no rule was added either. Those that the policy's
 	// block of what was not learned lists already are left out: a reviewer saw them.
 	Requests, NotLearned int
+	// Locked are rules that were added for what lockfiles name.
+	Locked int
 	// Hosts and Packages are what of them the policy did not know.
 	Hosts, Packages int
 	// Unseen and Again are learned rules that are marked now, or no longer.
@@ -45,9 +47,10 @@ type Merged struct {
 // Denied is a request, without secrets, and the rule that denies it.
 type Denied struct{ Request, Rule string }
 
-// Drift reports whether anything was recorded that the policy has no word about.
+// Drift reports whether anything was recorded, or is named by a lockfile, that the
+// policy has no word about.
 // A rule that was merely not seen is none: not every run does everything.
-func (m *Merged) Drift() bool { return m.Requests > 0 }
+func (m *Merged) Drift() bool { return m.Requests+m.Locked > 0 }
 
 // Mergeable returns what keeps anything from being merged into a policy that has
 // no mistakes, whatever is learned.
@@ -81,7 +84,7 @@ func (l *Learner) Merge(e Existing) (*Merged, error) {
 	}
 	m := new(Merged)
 	l.count(m, d, before.leftLines(), e.KnowsHost)
-	m.Packages = len(d.packages)
+	m.Packages, m.Locked = len(d.packages), d.locked()
 	if err := before.addRegistries(d, e.Registries); err != nil {
 		return nil, err
 	}
@@ -176,7 +179,7 @@ func (l *Learner) verify(m *Merged, d *draft, decide func(*policy.Request) polic
 // withLeft puts the block of what was not learned into a merged policy: what it
 // permits or denies by a rule is not left to anybody.
 func (l *Learner) withLeft(ruled []byte, d *draft, decide func(*policy.Request) policy.Decision) ([]byte, error) {
-	d.left = [kinds][]*leftLine{}
+	d.left = [kinds][]*leftLine{kindElsewhere: d.left[kindElsewhere]}
 	lines := map[string]*leftLine{}
 	l.each(func(k, shown key, f *flow) {
 		v := l.verdict(d, k, f)

@@ -27,6 +27,11 @@ func (d *draft) entries() []entry {
 		p.rule(r)
 		out = append(out, entry{false, r.host, p.String()})
 	}
+	for _, b := range d.beside {
+		p := printer{runs: d.runs}
+		p.besideLine(b)
+		out = append(out, entry{false, b.host, p.String()})
+	}
 	return out
 }
 

@@ -17,6 +17,7 @@ type registry struct {
 	evidence
 	names map[string]bool // packages, whatever their version
 	of    int             // distinct packages of its type, over all registries
+	lock  string          // why it is there though nothing was read from it
 }
 
 // packageLine is one `pkg:` rule.
@@ -26,6 +27,7 @@ type packageLine struct {
 	example  string // the least of its requests
 	reviews  []string
 	networks []netip.Prefix
+	locked   []string // the lockfiles that name it
 }
 
 // packages finds the registries, fills in what was read from them and returns

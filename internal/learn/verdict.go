@@ -19,6 +19,7 @@ const (
 	kindFailed
 	kindUDP
 	kindOdd
+	kindElsewhere
 	kinds
 )
 

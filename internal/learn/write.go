@@ -57,6 +57,10 @@ func (p *printer) registries(rs []*registry) {
 	for i, r := range rs {
 		alone := (i == 0 || rs[i-1].typ != r.typ) && (i+1 == len(rs) || rs[i+1].typ != r.typ)
 		words := r.seenIn(p.runs) + count(len(r.names), "package")
+		if r.lock != "" {
+			p.lockRegistry(r, alone, i == 0 || rs[i-1].typ != r.typ)
+			continue
+		}
 		if alone {
 			p.linef("  %s: %s  # %s", r.typ, scalar(r.url), comment(words+", "+r.counted(), "", p.rarely(&r.evidence)))
 			continue
@@ -79,7 +83,7 @@ func (p *printer) registries(rs []*registry) {
 const packagesHead = "  # Packages, to be read from the registries above and nowhere else."
 
 func (p *printer) allow(d *draft) {
-	if len(d.packages)+len(d.rules) == 0 {
+	if len(d.packages)+len(d.rules)+len(d.beside) == 0 {
 		p.linef("allow: []")
 		return
 	}
@@ -96,11 +100,11 @@ func (p *printer) allow(d *draft) {
 		}
 		p.rule(r)
 	}
+	p.beside(d.beside)
 }
 
 func (p *printer) packageLine(line *packageLine) {
-	words := line.seenIn(p.runs) + line.counted()
-	note := comment(words, "e.g. "+line.example, append(p.rarely(&line.evidence), line.reviews...))
+	note := comment(p.words(line), ending(line.example != "", "e.g. "+line.example), append(p.rarely(&line.evidence), line.reviews...))
 	if len(line.networks) == 0 {
 		p.linef("  - %s  # %s", scalar(line.purl), note)
 		return

@@ -5,46 +5,65 @@ import (
 	"strings"
 )
 
-// Rule is a rule that a client needs to install what the lockfile names, in the
-// form that a policy has for one line. All of them allow.
+// Rule is something that a client needs to be allowed to install what the lockfile
+// names: to read a package, or to ask a registry for something besides.
 type Rule struct {
-	Text string
+	// Package is the purl, with "==" in front of some Python versions. It is empty
+	// for what is asked besides.
+	Package string
+	// Method is empty for reads. Base is the registry, and Path the pattern of what
+	// is asked for below it.
+	Method, Base, Path string
 	// Line is that of the lockfile, 0 for what comes with its kind.
 	Line int
-	// Why is the reason for a rule that is about no package of the lockfile; else
-	// it is empty.
+	// Why is the reason for what is asked besides packages.
 	Why string
 }
 
+// Text returns the rule in the form that a policy has for one line.
+func (r Rule) Text() string {
+	switch {
+	case r.Package != "":
+		return r.Package
+	case r.Method != "":
+		return r.Method + " " + r.Base + r.Path
+	default:
+		return r.Base + r.Path
+	}
+}
+
 // Rules returns the rules for the packages, and for what else a client reads or
-// asks at the registries: base URLs that end with a slash.
+// asks at the registries: base URLs that end with a slash. Ask it of what At
+// returns.
 func (l *Lockfile) Rules(registries []string) []Rule {
 	var out []Rule
 	for _, e := range l.Entries {
 		if e.ModFile == "" {
-			out = append(out, Rule{Text: e.Package, Line: e.Line})
+			out = append(out, Rule{Package: e.Package, Line: e.Line})
 		}
 	}
 	for _, base := range registries {
 		for _, e := range l.Entries {
 			if e.ModFile != "" {
-				out = append(out, Rule{Text: base + e.ModFile, Line: e.Line, Why: "the go.mod alone: the module takes part in choosing versions"})
+				out = append(out, Rule{Base: base, Path: e.ModFile, Line: e.Line, Why: modOnly})
 			}
 		}
 		for _, n := range needs {
 			if n.typ == l.Type && n.of(l) {
-				out = append(out, Rule{Text: n.text(base), Why: n.why})
+				out = append(out, Rule{Method: n.method, Base: base, Path: n.below(base), Why: n.why})
 			}
 		}
 	}
 	return out
 }
 
+const modOnly = "the go.mod alone, of a module that only takes part in choosing versions"
+
 // need is something that a client asks a registry for besides packages. To add
 // one, list it in needs, with its source.
 type need struct {
 	typ    string
-	method string // with a space behind it; empty for reads
+	method string // empty for reads
 	path   string // below the base
 	why    string
 	// files are the lockfiles of the clients that ask for it; nil means all.
@@ -54,10 +73,10 @@ type need struct {
 }
 
 var needs = []need{
-	{typ: "npm", method: "POST ", path: "-/npm/v1/security/advisories/bulk", files: npmFiles,
+	{typ: "npm", method: "POST", path: "-/npm/v1/security/advisories/bulk", files: npmFiles,
 		why: "npm asks for advisories about what it installs; --no-audit turns it off"},
-	{typ: "npm", method: "POST ", path: "-/npm/v1/security/audits/quick", files: npmFiles,
-		why: "npm asks a registry without the above for advisories; --no-audit turns it off"},
+	{typ: "npm", method: "POST", path: "-/npm/v1/security/audits/quick", files: npmFiles,
+		why: "npm asks for advisories, where a registry has no bulk of them; --no-audit turns it off"},
 	{typ: "npm", path: "npm", files: npmFiles,
 		why: "npm looks for a newer npm; npm_config_update_notifier=false turns it off"},
 	{typ: "npm", path: "pnpm", files: []string{"pnpm-lock.yaml"},
@@ -88,10 +107,10 @@ func (n *need) of(l *Lockfile) bool {
 	})
 }
 
-func (n *need) text(base string) string {
-	path := n.path
-	if strings.HasSuffix(base, "/simple/") { // the base may be the index itself
-		path = strings.TrimPrefix(path, "simple/")
+// below is where it is, below a base that may be the index of pip itself.
+func (n *need) below(base string) string {
+	if strings.HasSuffix(base, "/simple/") {
+		return strings.TrimPrefix(n.path, "simple/")
 	}
-	return n.method + base + path
+	return n.path
 }

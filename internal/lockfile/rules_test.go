@@ -25,9 +25,13 @@ func newDecider(t testing.TB, l *lockfile.Lockfile, registries ...string) decide
 	if err != nil {
 		t.Fatal(err)
 	}
+	l, err = l.At(registries)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var lines []allowlist.Line
 	for _, r := range l.Rules(registries) {
-		lines = append(lines, allowlist.Line{Text: r.Text, Name: fmt.Sprintf("%s:%d", l.Name, r.Line)})
+		lines = append(lines, allowlist.Line{Text: r.Text(), Name: fmt.Sprintf("%s:%d", l.Name, r.Line)})
 	}
 	p, err := allowlist.FromLines(l.Path, l.Hash, nil, lines)
 	if err != nil {
