@@ -21,6 +21,7 @@ var unseenMark = regexp.MustCompile(`; not seen since [0-9]{4}-[0-9]{2}-[0-9]{2}
 type learnedRule struct {
 	node      *yaml.Node
 	line      int // where it begins
+	limit     int // a line that it ends before
 	comment   string
 	end       int // the offset behind the comment
 	isPackage bool
@@ -34,12 +35,15 @@ func (p *policyText) learned(list *yaml.Node) []learnedRule {
 		return nil
 	}
 	var out []learnedRule
-	for _, item := range list.Content {
+	for i, item := range list.Content {
 		comment, end := p.comment(item)
 		if !learnedComment.MatchString(comment) {
 			continue
 		}
-		r := learnedRule{node: item, line: item.Line, comment: comment, end: end}
+		r := learnedRule{node: item, line: item.Line, limit: p.limit(list), comment: comment, end: end}
+		if i+1 < len(list.Content) {
+			r.limit = list.Content[i+1].Line
+		}
 		r.isPackage, r.name = nameOfRule(item)
 		out = append(out, r)
 	}

@@ -1,7 +1,10 @@
 package learn
 
 import (
+	"cmp"
 	"errors"
+	"slices"
+	"sort"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -108,36 +111,30 @@ func listed(entries []entry, apart string) string {
 // it in their order, so that a version stands next to the one it replaces. What
 // has none of its kind goes to the end of the list.
 func (p *policyText) placeRules(list *yaml.Node, entries []entry) {
-	learned := p.learned(list)
+	packages, hosts := byName(p.learned(list))
 	depth := list.Column - 1
 	var rest []entry
 	for _, e := range entries {
-		before, behind := -1, -1
-		for i, r := range learned {
-			switch {
-			case r.isPackage != e.isPackage || r.name == "":
-			case r.name > e.name:
-				if before < 0 {
-					before = i
-				}
-			case behind < 0 || r.name >= learned[behind].name:
-				behind = i
-			}
+		kin := hosts
+		if e.isPackage {
+			kin = packages
 		}
 		text := indented(e.text, depth)
+		behind := sort.Search(len(kin), func(i int) bool { return kin[i].name > e.name })
 		switch {
-		case behind >= 0:
+		case len(kin) == 0:
+			rest = append(rest, e)
+		case behind > 0:
 			if !e.isPackage {
 				text = "\n" + text
 			}
-			p.insert(p.lastLine(learned[behind].node, p.nextItem(list, learned[behind].node))+1, text)
-		case before >= 0:
+			r := kin[behind-1]
+			p.insert(p.lastLine(r.node, r.limit)+1, text)
+		default:
 			if !e.isPackage {
 				text += "\n"
 			}
-			p.insert(p.commentsAbove(learned[before].line), text)
-		default:
-			rest = append(rest, e)
+			p.insert(p.commentsAbove(kin[0].line), text)
 		}
 	}
 	if len(rest) > 0 {
@@ -146,14 +143,22 @@ func (p *policyText) placeRules(list *yaml.Node, entries []entry) {
 	}
 }
 
-// nextItem returns a line that an item of a list ends before.
-func (p *policyText) nextItem(list, item *yaml.Node) int {
-	for i, n := range list.Content {
-		if n == item && i+1 < len(list.Content) {
-			return list.Content[i+1].Line
+// byName sorts learned rules by what they are about, and those about the same by
+// where they stand.
+func byName(rules []learnedRule) (packages, hosts []learnedRule) {
+	for _, r := range rules {
+		switch {
+		case r.name == "":
+		case r.isPackage:
+			packages = append(packages, r)
+		default:
+			hosts = append(hosts, r)
 		}
 	}
-	return p.limit(list)
+	order := func(a, b learnedRule) int { return cmp.Compare(a.name, b.name) }
+	slices.SortStableFunc(packages, order)
+	slices.SortStableFunc(hosts, order)
+	return packages, hosts
 }
 
 // commentsAbove returns the first line of the comments that belong to a rule: those
