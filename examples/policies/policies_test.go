@@ -21,7 +21,8 @@ import (
 // they were sent, or under what they would do.
 type refusals map[string][]string
 
-// recipe is what must come of a policy. The lines are METHOD URL [HEADER=VALUE]….
+// recipe is what must come of a policy. The lines are METHOD URL
+// [HEADER=VALUE]…, where via=URL is what redirected to it.
 type recipe struct {
 	allowed, logged []string
 	refused         refusals
@@ -39,6 +40,7 @@ func recipes() map[string]recipe {
 				"GET https://github.com/example/app.git/info/refs?service=git-upload-pack",
 				"POST https://github.com/example/app.git/git-upload-pack",
 				"GET https://github.com/example/app/releases/download/v1/app.tgz",
+				"GET https://release-assets.githubusercontent.com/github-production-release-asset/1/0a1b?sig=x via=https://github.com/example/app/releases/download/v1/app.tgz",
 				"GET https://codeload.github.com/example/app/tar.gz/refs/tags/v1",
 			},
 			refused: refusals{
@@ -60,6 +62,8 @@ func recipes() map[string]recipe {
 				"GET https://github.com/example/app.git/info/refs?service=git-upload-pack",
 				"POST https://github.com/example/app.git/git-upload-pack",
 				"GET https://codeload.github.com/example/app/tar.gz/refs/tags/v1",
+				"GET https://github.com/example/app/releases/download/v1/app.tgz",
+				"GET https://release-assets.githubusercontent.com/github-production-release-asset/1/0a1b?sig=x via=https://github.com/example/app/releases/download/v1/app.tgz",
 			},
 			refused: refusals{
 				"Ultralytics 12/2024":   {"GET https://api.github.com/repos/ultralytics/ultralytics/git/blobs/0a1b Accept=application/vnd.github.raw+json"},
@@ -68,6 +72,22 @@ func recipes() map[string]recipe {
 				"KICS 3/2026":           {"POST https://api.github.com/user/repos", "PUT https://api.github.com/repos/me/docs-tpcp/contents/a"},
 				"another owner":         {"GET https://api.github.com/repos/example-evil/app", "GET https://codeload.github.com/example%2F..%2Fevil/x", "GET https://api.github.com/repos/Example/app", "POST https://github.com/example/../evil/app.git/git-upload-pack"},
 				"a push":                {"POST https://github.com/example/app.git/git-receive-pack"},
+				"anyone's release":      {"GET https://release-assets.githubusercontent.com/github-production-release-asset/1/0a1b?sig=x", "GET https://release-assets.githubusercontent.com/github-production-release-asset/1/0a1b via=https://github.com/example-evil/app/releases/download/v1/app.tgz", "GET https://release-assets.githubusercontent.com/github-production-release-asset/1/0a1b via=https://github.com/example/app/issues"},
+			},
+		},
+		"redirected-downloads": {
+			allowed: []string{
+				"GET https://build.example.org/example/tool/releases/download/v1/tool.tgz",
+				"GET https://objects.example.net/assets/1/0a1b?signature=x via=https://build.example.org/example/tool/releases/download/v1/tool.tgz",
+				"HEAD https://objects.example.net/assets/2/2c3d via=https://build.example.org/example/tool/releases/download/v2/tool.tgz",
+				"GET https://npm.example.org/lodash/-/lodash-4.17.21.tgz",
+				"GET https://storage.example.net/bucket/sha512/9f?signature=x via=https://npm.example.org/lodash/-/lodash-4.17.21.tgz",
+			},
+			refused: refusals{
+				"asked for directly":        {"GET https://objects.example.net/assets/1/0a1b?signature=x", "GET https://storage.example.net/bucket/sha512/9f"},
+				"a redirect from elsewhere": {"GET https://objects.example.net/assets/1/0a1b via=https://build.example.org/evil/tool/releases/download/v1/tool.tgz", "GET https://objects.example.net/a via=https://npm.example.org/lodash/-/lodash-4.17.21.tgz", "GET https://storage.example.net/a via=https://evil.test/"},
+				"an upload":                 {"PUT https://storage.example.net/bucket/sha512/9f via=https://npm.example.org/lodash/-/lodash-4.17.21.tgz", "POST https://objects.example.net/assets/1/0a1b via=https://build.example.org/example/tool/releases/download/v1/tool.tgz"},
+				"Shai-Hulud 2 11/2025":      {"PUT https://npm.example.org/lodash", "PUT https://storage.example.net/bucket/sha512/9f"},
 			},
 		},
 		"npm-read": {
@@ -382,6 +402,10 @@ func request(line string) (*policy.Request, error) {
 	}
 	for _, word := range words[1:] {
 		name, value, _ := strings.Cut(word, "=")
+		if name == "via" {
+			q.Via = append(q.Via, value)
+			continue
+		}
 		http.Header(q.Header).Add(name, value)
 	}
 	return q, nil
