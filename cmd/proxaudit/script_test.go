@@ -163,7 +163,8 @@ func outsideAddress() string {
 // /held there is answered in part, and in whole once the script's folder has a
 // file "release". $NAME is this machine's name and $OUTSIDE its address, $BUSY a
 // port in use and $FREE one that was free; what reached the origin is appended to
-// the file "received" in the script's folder.
+// the file "received" in the script's folder. It redirects to $CDN, see
+// contentNetwork.
 func setup(env *testscript.Env) error {
 	received, err := os.OpenFile(filepath.Join(env.WorkDir, "received"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -190,6 +191,11 @@ func setup(env *testscript.Env) error {
 	})
 	mux.Handle("/git/", gitServer(env))
 	mux.Handle("/bundles/", bundleServer(env))
+	network, err := newContentNetwork(env, mux)
+	if err != nil {
+		return err
+	}
+	network.redirectTo(mux)
 	authority, err := ca.New()
 	if err != nil {
 		return err
@@ -203,6 +209,10 @@ func setup(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
+	cdn, err := serverEverywhere(network)
+	if err != nil {
+		return err
+	}
 	secure.TLS = &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		local, _, _ := net.SplitHostPort(hello.Conn.LocalAddr().String())
 		leaf, err := authority.Leaf(cmp.Or(hello.ServerName, local))
@@ -211,13 +221,16 @@ func setup(env *testscript.Env) error {
 		}
 		return &tls.Config{Certificates: []tls.Certificate{*leaf}}, nil
 	}}
+	cdn.TLS = secure.TLS.Clone()
+	_, network.port, _ = net.SplitHostPort(cdn.Listener.Addr().String())
 	plain.Start()
 	secure.StartTLS()
+	cdn.StartTLS()
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	env.Defer(func() { plain.Close(); secure.Close(); _ = busy.Close() })
+	env.Defer(func() { plain.Close(); secure.Close(); cdn.Close(); _ = busy.Close() })
 	free, err := net.Listen("tcp", "127.0.0.1:0") // for a server that the script starts
 	if err != nil {
 		return err
@@ -232,6 +245,7 @@ func setup(env *testscript.Env) error {
 	_, securePort, _ := net.SplitHostPort(secure.Listener.Addr().String())
 	env.Setenv("HTTP", "http://127.0.0.1:"+plainPort)
 	env.Setenv("HTTPS", "https://127.0.0.1:"+securePort)
+	env.Setenv("CDN", "https://127.0.0.1:"+network.port)
 	env.Setenv("OUTSIDE", outside)
 	env.Setenv("BUSY", port)
 	_, port, _ = net.SplitHostPort(free.Addr().String())
