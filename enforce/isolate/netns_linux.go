@@ -202,7 +202,7 @@ func (n *Netns) Attribute(client, server net.Addr) *policy.Process {
 	switch from := client.(type) {
 	case *net.TCPAddr:
 		if to, ok := server.(*net.TCPAddr); ok {
-			p, err = n.owners.TCP(from.AddrPort(), to.AddrPort())
+			p, err = n.attributeTCP(from.AddrPort(), to.AddrPort())
 		}
 	case *net.UDPAddr:
 		if to, ok := server.(*net.UDPAddr); ok {
@@ -213,6 +213,20 @@ func (n *Netns) Attribute(client, server net.Addr) *policy.Process {
 		return nil // it has closed the connection, or has ended
 	}
 	return p
+}
+
+// attributeTCP asks who connected, and looks for who has the socket open where
+// that process has ended or nobody saw it.
+func (n *Netns) attributeTCP(client, server netip.AddrPort) (*policy.Process, error) {
+	if n.watch == nil {
+		return nil, errors.New("the jail is still being made")
+	}
+	if owner, ok := n.watch.Owner(client, server); ok {
+		if p := n.owners.Process(owner.PID, owner.Start); p != nil {
+			return p, nil
+		}
+	}
+	return n.owners.TCP(client, server)
 }
 
 // Close implements Jail: whatever still runs in the jail is killed.

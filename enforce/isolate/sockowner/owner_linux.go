@@ -1,29 +1,23 @@
 package sockowner
 
 import (
-	"bytes"
 	"fmt"
 	"net/netip"
 	"os"
 	"slices"
 	"strconv"
-	"strings"
+	"sync"
 
 	"github.com/juliendoutre/proxaudit/policy"
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// maxArgv bounds the bytes kept of a command line.
-	maxArgv = 4096
-	// maxParents bounds the walk to the first process.
-	maxParents = 32
-)
-
 // Finder looks owners up. It is safe for concurrent use.
 type Finder struct {
-	diag diag
-	proc *os.File
+	diag  diag
+	proc  *os.File
+	mu    sync.Mutex
+	known map[int]*known // by PID
 }
 
 // New returns a Finder that asks a socket of OpenDiag and looks for processes
@@ -35,6 +29,9 @@ func New(socket, proc *os.File) *Finder {
 
 // Close releases the files.
 func (f *Finder) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.forget()
 	f.diag.mu.Lock()
 	defer f.diag.mu.Unlock()
 	f.proc.Close()
@@ -62,7 +59,12 @@ func (f *Finder) find(protocol uint8, from, to netip.AddrPort) (*policy.Process,
 	if err != nil {
 		return nil, err
 	}
-	return f.describe(pid), nil
+	k := look(int(f.proc.Fd()), pid)
+	if k == nil {
+		return nil, ErrUnknown // it has just ended
+	}
+	defer k.close()
+	return k.describe(), nil
 }
 
 // holder returns the newest process that has the socket open: the last one that
@@ -105,66 +107,6 @@ func (f *Finder) holds(pid int, link string) bool {
 		}
 	}
 	return false
-}
-
-// describe reads what there is to know; a process may end meanwhile.
-func (f *Finder) describe(pid int) *policy.Process {
-	p := &policy.Process{PID: pid, Exe: f.exe(pid), Argv: f.argv(pid)}
-	for range maxParents {
-		pid = f.parent(pid)
-		if pid <= 1 {
-			break
-		}
-		p.Parents = append(p.Parents, f.exe(pid))
-	}
-	return p
-}
-
-func (f *Finder) exe(pid int) string {
-	buf := make([]byte, unix.PathMax)
-	n, err := unix.Readlinkat(int(f.proc.Fd()), strconv.Itoa(pid)+"/exe", buf)
-	if err != nil {
-		return ""
-	}
-	return string(buf[:n])
-}
-
-func (f *Finder) argv(pid int) []string {
-	data := f.read(pid, "cmdline")
-	if len(data) == 0 {
-		return nil
-	}
-	return strings.Split(string(bytes.TrimSuffix(data, []byte{0})), "\x00")
-}
-
-// parent returns the fourth field of stat; the second, the name in parentheses,
-// may hold anything.
-func (f *Finder) parent(pid int) int {
-	stat := f.read(pid, "stat")
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 2 {
-		return 0
-	}
-	ppid, err := strconv.Atoi(string(fields[1]))
-	if err != nil {
-		return 0
-	}
-	return ppid
-}
-
-// read returns the beginning of a file of a process, nothing when it is gone.
-func (f *Finder) read(pid int, name string) []byte {
-	fd, err := unix.Openat(int(f.proc.Fd()), strconv.Itoa(pid)+"/"+name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil
-	}
-	defer unix.Close(fd)
-	buf := make([]byte, maxArgv)
-	n, err := unix.Read(fd, buf)
-	if err != nil {
-		return nil
-	}
-	return buf[:n]
 }
 
 // readDir returns the names in a directory: of the file descriptor itself, or of

@@ -33,6 +33,9 @@ type attempt struct {
 	file   int          // what a path led to, or -1
 	as     *credentials // who asks, where that matters
 
+	process Process // that asks, where known
+	known   bool
+
 	blocking bool
 	own      *bound // where it blocks: the caller's patience
 	begun    time.Time
@@ -61,7 +64,7 @@ type outcome struct {
 
 func (s *Supervisor) connect(c *call) {
 	a := attempt{id: c.id, thread: c.pid, fd: -1, file: -1}
-	errno := a.take(c)
+	errno := s.take(&a, c)
 	if o, ok := s.repeated(&a); ok && errno == 0 {
 		s.finish(&a, o)
 		return
@@ -78,7 +81,7 @@ func (s *Supervisor) connect(c *call) {
 		errno = s.impatient(&a)
 	}
 	if errno == 0 {
-		errno = a.try()
+		errno = s.begin(&a)
 		if s.waits(&a, errno) {
 			s.later(a)
 			return
@@ -87,10 +90,23 @@ func (s *Supervisor) connect(c *call) {
 	s.finish(&a, errno)
 }
 
-// take gets hold of the socket and the address.
-func (a *attempt) take(c *call) unix.Errno {
+// begin tries for the first time, and keeps whose connection that makes.
+func (s *Supervisor) begin(a *attempt) unix.Errno {
+	if !a.known {
+		return a.try()
+	}
+	s.connecting.Lock()
+	defer s.connecting.Unlock()
+	errno := a.try()
+	s.note(a, errno)
+	return errno
+}
+
+// take gets hold of the socket and the address, and finds out who asks where
+// somebody else will want to know.
+func (s *Supervisor) take(a *attempt, c *call) unix.Errno {
 	var err error
-	if a.fd, err = takeFile(int(a.thread), int(int32(c.args[0]))); err != nil {
+	if a.fd, err = s.callers.takeFile(int(a.thread), int(int32(c.args[0]))); err != nil {
 		a.fd = -1
 		return errnoOf(err)
 	}
@@ -103,6 +119,9 @@ func (a *attempt) take(c *call) unix.Errno {
 		return errno
 	}
 	a.addr = a.asked
+	if _, ok := a.asked.end(); ok {
+		a.process, a.known = s.callers.process(int(a.thread))
+	}
 	if a.domain, err = unix.GetsockoptInt(a.fd, unix.SOL_SOCKET, unix.SO_DOMAIN); err != nil {
 		return errnoOf(err)
 	}

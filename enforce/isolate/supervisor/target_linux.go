@@ -8,27 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pidfdThread is PIDFD_THREAD of linux/pidfd.h, since Linux 6.9.
-const pidfdThread = unix.O_EXCL
-
-// takeFile returns a duplicate of a file that a thread has open. Our user made
-// the jail's user namespace, and so has all capabilities over it
-// (user_namespaces(7)): processes that hide from each other do not hide from
-// this (pidfd_getfd(2)).
-func takeFile(thread, fd int) (int, error) {
-	pidfd, err := unix.PidfdOpen(thread, pidfdThread)
-	if err == unix.EINVAL {
-		// An older kernel: by the process, whose threads nearly always share their
-		// files.
-		pidfd, err = unix.PidfdOpen(process(thread), 0)
-	}
-	if err != nil {
-		return -1, err
-	}
-	defer unix.Close(pidfd)
-	return unix.PidfdGetfd(pidfd, fd, 0)
-}
-
 // process returns the process that a thread belongs to, or 0.
 func process(thread int) int {
 	pid, _ := strconv.Atoi(status(thread)["Tgid"])
