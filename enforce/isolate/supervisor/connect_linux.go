@@ -27,7 +27,7 @@ type attempt struct {
 	thread uint32
 	fd     int    // a duplicate of its socket
 	cookie uint64 // the socket's own number
-	domain int
+	domain int    // of the socket, where the address is not one of the internet
 	asked  address
 	addr   address      // what is connected to: asked, or the file that it led to
 	file   int          // what a path led to, or -1
@@ -120,9 +120,9 @@ func (s *Supervisor) take(a *attempt, c *call) unix.Errno {
 	}
 	a.addr = a.asked
 	if _, ok := a.asked.end(); ok {
+		// Whatever the socket is, no path leads anywhere.
 		a.process, a.known = s.callers.process(int(a.thread))
-	}
-	if a.domain, err = unix.GetsockoptInt(a.fd, unix.SOL_SOCKET, unix.SO_DOMAIN); err != nil {
+	} else if a.domain, err = unix.GetsockoptInt(a.fd, unix.SOL_SOCKET, unix.SO_DOMAIN); err != nil {
 		return errnoOf(err)
 	}
 	if a.cookie, err = unix.GetsockoptUint64(a.fd, unix.SOL_SOCKET, unix.SO_COOKIE); err != nil {

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -44,43 +42,14 @@ type addition struct {
 type listener struct {
 	f  *os.File
 	fd int
-	// calls is readable when there is a call, or will be none (epoll(7)). Go's own
-	// poller watches it, so that nobody waits in a system call: a thread that does is
-	// looked after by the runtime every 20 µs. It does not watch f, which becomes
-	// writable, and wakes the poller, each time that a call is received.
-	calls *os.File
 }
 
-func newListener(f *os.File) (listener, error) {
+func newListener(f *os.File) listener {
 	l := listener{f: f, fd: int(f.Fd())}
-	poller, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
-		return listener{}, fmt.Errorf("make a poller: %w", err)
-	}
-	err = errors.Join(unix.SetNonblock(poller, true), unix.EpollCtl(poller, unix.EPOLL_CTL_ADD, l.fd, &unix.EpollEvent{Events: unix.EPOLLIN}))
-	l.calls = os.NewFile(uintptr(poller), "calls")
-	if err == nil {
-		err = l.calls.SetReadDeadline(time.Time{}) // refused where Go's poller does not watch it
-	}
-	if err != nil {
-		l.calls.Close()
-		return listener{}, fmt.Errorf("watch the calls: %w", err)
-	}
 	// Since Linux 6.6: caller and supervisor take turns, so they need not be woken
-	// on different processors.
+	// on different processors. Without, it is slower.
 	_, _, _ = unix.Syscall(unix.SYS_IOCTL, uintptr(l.fd), unix.SECCOMP_IOCTL_NOTIF_SET_FLAGS, unix.SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP)
-	return l, nil
-}
-
-// wait returns when there is a call, and false when there will be none: the last
-// process has ended, or the listener is closed.
-func (l listener) wait(raw syscall.RawConn) bool {
-	var event [1]unix.EpollEvent
-	err := raw.Read(func(poller uintptr) bool {
-		n, err := unix.EpollWait(int(poller), event[:], 0)
-		return n > 0 || err != nil && !errors.Is(err, unix.EINTR)
-	})
-	return err == nil && event[0].Events&unix.EPOLLIN != 0
+	return l
 }
 
 func (l listener) ioctl(request uint, arg unsafe.Pointer) (int, unix.Errno) {
@@ -92,7 +61,8 @@ func (l listener) ioctl(request uint, arg unsafe.Pointer) (int, unix.Errno) {
 // interrupted.
 var errGone = errors.New("the caller has gone")
 
-// receive takes the next call. It blocks where there is none; see wait.
+// receive takes the next call. It blocks where there is none, for good where
+// nobody is left to make one; see wait.
 func (l listener) receive(c *call) error {
 	*c = call{} // the kernel insists
 	_, errno := l.ioctl(unix.SECCOMP_IOCTL_NOTIF_RECV, unsafe.Pointer(c))

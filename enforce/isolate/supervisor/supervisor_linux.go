@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -48,6 +49,7 @@ type Supervisor struct {
 	Options
 	calls listener
 	own   sockets
+	stop  *os.File
 	done  chan struct{}
 	slow  chan struct{} // a place for each connection that waits
 
@@ -65,15 +67,12 @@ type Supervisor struct {
 // system does not let us.
 func Start(f *os.File, o Options) (*Supervisor, error) {
 	s := &Supervisor{Options: o, done: make(chan struct{}), slow: make(chan struct{}, maxSlow), lost: map[uint32]outcome{}, bounds: map[uint64]*bound{}}
-	err := s.prepare()
-	if err == nil {
-		s.calls, err = newListener(f)
-	}
-	if err != nil {
+	if err := s.prepare(); err != nil {
 		f.Close()
 		s.own.close()
 		return nil, err
 	}
+	s.calls = newListener(f)
 	go s.serve()
 	return s, nil
 }
@@ -91,34 +90,55 @@ func (s *Supervisor) prepare() error {
 		return fmt.Errorf("take a file of the jail: %w", err)
 	}
 	unix.Close(fd)
+	event, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return fmt.Errorf("make an event: %w", err)
+	}
+	s.stop = os.NewFile(uintptr(event), "stop")
 	return nil
 }
 
 // Close ends the answering. Calls that wait fail.
 func (s *Supervisor) Close() {
-	s.calls.calls.Close()
+	_, _ = s.stop.Write([]byte{1, 0, 0, 0, 0, 0, 0, 0})
 	<-s.done
+	s.stop.Close()
 }
 
-// serve answers one call at a time: most take microseconds. What takes longer
-// moves elsewhere.
+// serve answers one call at a time: most take microseconds, and one thread that
+// is woken by its caller is the fastest. What takes longer moves elsewhere.
 func (s *Supervisor) serve() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	defer close(s.done)
 	defer s.own.close()
 	defer s.callers.close()
 	defer s.calls.f.Close() // whoever asks now is told that there is no such call
-	raw, err := s.calls.calls.SyscallConn()
-	if err != nil {
-		return
-	}
 	var c call
-	for s.calls.wait(raw) {
+	for s.wait() {
 		switch err := s.calls.receive(&c); {
 		case errors.Is(err, errGone):
 		case err != nil:
 			return
 		default:
 			s.handle(&c)
+		}
+	}
+}
+
+// wait returns when there is a call, and false when there will be none.
+func (s *Supervisor) wait() bool {
+	fds := []unix.PollFd{{Fd: int32(s.calls.fd), Events: unix.POLLIN}, {Fd: int32(s.stop.Fd()), Events: unix.POLLIN}}
+	for {
+		_, err := unix.Poll(fds, -1)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil, fds[1].Revents != 0:
+			return false
+		case fds[0].Revents&unix.POLLIN != 0:
+			return true
+		case fds[0].Revents != 0: // POLLHUP: the last process has ended
+			return false
 		}
 	}
 }
