@@ -81,7 +81,9 @@ func (s *Supervisor) connect(c *call) {
 		errno = s.impatient(&a)
 	}
 	if errno == 0 {
-		errno = s.begin(&a)
+		if errno = s.begin(&a); errno == unix.EISCONN && s.unheard(&a) {
+			errno = 0
+		}
 		if s.waits(&a, errno) {
 			s.later(a)
 			return
@@ -296,7 +298,17 @@ func (s *Supervisor) finish(a *attempt, errno unix.Errno) {
 		a.own.connected = errno == 0
 	}
 	s.letLocked(a)
-	if s.calls.fail(a.id, errno) || a.cookie == 0 {
+	told := s.calls.fail(a.id, errno)
+	if a.cookie == 0 {
+		return
+	}
+	if told {
+		if errno == 0 {
+			if len(s.told) >= maxSlow {
+				clear(s.told)
+			}
+			s.told[a.thread] = a.cookie
+		}
 		return
 	}
 	// A signal came in between. The kernel makes the call again when the handler
@@ -314,6 +326,19 @@ func (s *Supervisor) repeated(a *attempt) (unix.Errno, bool) {
 	o, ok := s.lost[a.thread]
 	delete(s.lost, a.thread)
 	return o.errno, ok && o.cookie == a.cookie && o.asked == a.asked
+}
+
+// unheard reports whether a thread that connects a connected socket may not have
+// heard that it is: a signal that comes while the answer is handed over is
+// preferred to it (seccomp_do_user_notification in kernel/seccomp.c), and the call
+// is made again. A thread that does connect the same socket twice in a row is told
+// so once.
+func (s *Supervisor) unheard(a *attempt) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	cookie, ok := s.told[a.thread]
+	delete(s.told, a.thread)
+	return ok && cookie == a.cookie
 }
 
 // let lets the socket go as it was.

@@ -59,6 +59,7 @@ type Supervisor struct {
 
 	mu     sync.Mutex
 	lost   map[uint32]outcome // by thread
+	told   map[uint32]uint64  // by thread, the socket that it was told is connected
 	bounds map[uint64]*bound  // by socket
 }
 
@@ -66,7 +67,7 @@ type Supervisor struct {
 // takes over, until Close or until the jail has ended. An error means that this
 // system does not let us.
 func Start(f *os.File, o Options) (*Supervisor, error) {
-	s := &Supervisor{Options: o, done: make(chan struct{}), slow: make(chan struct{}, maxSlow), lost: map[uint32]outcome{}, bounds: map[uint64]*bound{}}
+	s := &Supervisor{Options: o, done: make(chan struct{}), slow: make(chan struct{}, maxSlow), lost: map[uint32]outcome{}, told: map[uint32]uint64{}, bounds: map[uint64]*bound{}}
 	if err := s.prepare(); err != nil {
 		f.Close()
 		s.own.close()
