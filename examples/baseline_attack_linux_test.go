@@ -79,8 +79,8 @@ func TestAttacksInsideABuild(t *testing.T) {
 	}
 }
 
-// attacked learns a policy for the build, and attacks it under that policy and,
-// for contrast, under an allowlist of the same hosts.
+// attacked learns a policy for the build, and attacks it under that policy. For
+// contrast, the attack alone runs under an allowlist of the same hosts.
 func (b attackedBuild) attacked(t *testing.T, binary string) (learned, hosts attackedRun) {
 	t.Helper()
 	n := newAttackersNet(t, ownHosts()...)
@@ -92,7 +92,8 @@ func (b attackedBuild) attacked(t *testing.T, binary string) (learned, hosts att
 	n.take()
 	write(t, hostsFile, hostsOnly(t, policyFile))
 	attacks := attacksOn(t, policyFile)
-	return b.attackedUnder(t, binary, n, policyFile, attacks), b.attackedUnder(t, binary, n, hostsFile, attacks)
+	alone := attackedBuild{hooked: true, project: project{dir: b.dir, command: []string{"node", "attack.mjs"}}}
+	return b.attackedUnder(t, binary, n, policyFile, attacks), alone.attackedUnder(t, binary, n, hostsFile, attacks)
 }
 
 // attackedRun is what came of a build that was attacked from within.
@@ -128,16 +129,18 @@ func (b attackedBuild) attackedUnder(t *testing.T, binary string, n *attackersNe
 func (b attackedBuild) run(t *testing.T, n *attackersNet, p plan, words ...string) (string, int, []outcome) {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(b.dir)); err != nil {
-		t.Fatal(err)
-	}
+	copyTo(t, dir, b.dir)
 	text, err := json.Marshal(p)
 	if err != nil {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "plan.json"), string(text))
 	write(t, filepath.Join(dir, "attack.mjs"), read(t, filepath.Join("testdata", "attack.mjs")))
-	command := b.command
+	like := baseline{project: b.project}
+	caches, command := like.newCaches(t), b.command
+	if repository := caches["MAVEN_REPOSITORY"]; repository != "" {
+		command = append(slices.Clone(command), "-Dmaven.repo.local="+repository)
+	}
 	if !b.hooked {
 		command = append([]string{"sh", "-ec", `"$@"; node attack.mjs`, "sh"}, command...)
 	}
@@ -145,10 +148,7 @@ func (b attackedBuild) run(t *testing.T, n *attackersNet, p plan, words ...strin
 	defer cancel()
 	args := slices.Concat(words, n.words(), []string{"--"}, command)
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), n.environ()...)
-	for _, name := range b.caches {
-		cmd.Env = append(cmd.Env, name+"="+t.TempDir())
-	}
+	cmd.Dir, cmd.Env = dir, append(like.environ(t, caches), n.environ()...)
 	over := waitForAttack(t, n, dir)
 	out, err := cmd.CombinedOutput()
 	over()
