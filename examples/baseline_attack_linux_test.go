@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -44,8 +45,20 @@ func ownHosts() []string {
 	return hosts
 }
 
-// attackedBuilds are those that every test run attacks.
+// attacksVariable names the file that the table of TestAttacksInsideABuild is
+// written to. Where it is set, every example is attacked.
+const attacksVariable = "PROXAUDIT_ATTACKS_TABLE"
+
+// attackedBuilds are those that every test run attacks: one, of the client that
+// runs scripts of its packages, and small.
 func attackedBuilds() []attackedBuild {
+	if os.Getenv(attacksVariable) != "" {
+		var all []attackedBuild
+		for _, p := range projects {
+			all = append(all, attackedBuild{project: p})
+		}
+		return all
+	}
 	return []attackedBuild{{hooked: true, project: project{
 		dir:     filepath.Join("testdata", "attacked"),
 		command: []string{"npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error", "--foreground-scripts"},
@@ -60,12 +73,12 @@ func attackedBuilds() []attackedBuild {
 func TestAttacksInsideABuild(t *testing.T) {
 	binary := build(t)
 	needClient(t, "node")
+	table := "| project | attacks sent | class a arrived | class b arrived | class c arrived | by hosts alone: a | b | c |\n|---|---|---|---|---|---|---|---|\n"
 	for _, b := range attackedBuilds() {
 		t.Run(b.command[0], func(t *testing.T) {
 			needClient(t, b.command[0])
 			learned, hosts := b.attacked(t, binary)
-			t.Logf("learned policy: %s", learned)
-			t.Logf("its hosts alone: %s", hosts)
+			table += learned.row(b.dir, hosts)
 			if len(learned.leaks) > 0 {
 				t.Errorf("what arrived and should not have:\n  %s", strings.Join(learned.leaks, "\n  "))
 			}
@@ -77,6 +90,22 @@ func TestAttacksInsideABuild(t *testing.T) {
 			}
 		})
 	}
+	t.Log("\n" + table)
+	if path := os.Getenv(attacksVariable); path != "" {
+		write(t, path, table)
+	}
+}
+
+// row is a line of the table, with what arrived under an allowlist of hosts.
+func (r attackedRun) row(project string, hosts attackedRun) string {
+	sent := r.asked[attack.Unknown] + r.asked[attack.Misuse] + r.asked[attack.Unseen]
+	cells := []string{project, strconv.Itoa(sent)}
+	for _, run := range []attackedRun{r, hosts} {
+		for _, c := range []attack.Class{attack.Unknown, attack.Misuse, attack.Unseen} {
+			cells = append(cells, fmt.Sprintf("%d of %d", run.reached[c], run.asked[c]))
+		}
+	}
+	return "| " + strings.Join(cells, " | ") + " |\n"
 }
 
 // attacked learns a policy for the build, and attacks it under that policy. For
