@@ -24,6 +24,13 @@ func Purl(typ, name, version string) string {
 		f, ok = crate(name, version)
 	case "gem":
 		f, ok = nameGem(name, version)
+	case "nuget":
+		f = nuget(name, version)
+		ok = f.name != "" && f.version != "" && !strings.Contains(name, "%")
+	case "composer":
+		vendor, bare, _ := strings.Cut(name, "/")
+		f, ok = composerName(vendor, bare)
+		f.version, ok = version, ok && isComposerVersion(version)
 	}
 	if !ok {
 		return ""

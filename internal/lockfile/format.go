@@ -25,6 +25,10 @@ var formats = []format{
 	{"go.sum", "golang", readGoSum},
 	{"go.mod", "golang", readGoMod},
 	{"Cargo.lock", "cargo", readCargo},
+	{"Gemfile.lock", "gem", readGemfile},
+	{"gems.locked", "gem", readGemfile},
+	{"packages.lock.json", "nuget", readNuGet},
+	{"composer.lock", "composer", readComposer},
 }
 
 // Names returns how the lockfiles are called that Read knows.

@@ -398,6 +398,66 @@ directory = { path = "." }
 		want: []string{"5 pkg:golang/golang.org/toolchain@v0.0.1-go1.26.1.*", "8 pkg:golang/example.org/a@v1.0.0", "15 pkg:golang/example.org/fork@v1.1.0"},
 	},
 	{
+		name: "Gemfile", file: "Gemfile.lock",
+		text: `GIT
+  remote: https://git.example.org/tool.git
+  revision: 0123456
+  specs:
+    tool (1.0)
+      rack (~> 3.0)
+
+PATH
+  remote: ../folder
+  specs:
+    folder (0.1.0)
+
+GEM
+  remote: https://gems.example.org/
+  specs:
+    nokogiri (1.15.0)
+      racc (~> 1.4)
+    nokogiri (1.15.0-x86_64-linux-musl)
+    rack (3.0.0.beta1)
+
+PLATFORMS
+  ruby
+  x86_64-linux-musl
+
+DEPENDENCIES
+  nokogiri
+
+CHECKSUMS
+  rack (3.0.0.beta1) sha256=aaaa
+
+BUNDLED WITH
+   2.4.1
+`,
+		want: []string{
+			"16 pkg:gem/nokogiri@1.15.0", "19 pkg:gem/rack@3.0.0.beta1", "32 pkg:gem/bundler@2.4.1",
+			"5 git: https://git.example.org/tool.git", "14 registry https://gems.example.org/ 1",
+		},
+	},
+	{
+		name: "NuGet", file: "packages.lock.json",
+		text: `{"version": 1, "dependencies": {"net8.0": {
+"Newtonsoft.Json": {"type": "Direct", "requested": "[13.0.1, )", "resolved": "13.0.1", "contentHash": "aaaa"},
+"app": {"type": "Project", "dependencies": {"Other": "1.0.0"}}},
+"net9.0": {"Newtonsoft.Json": {"type": "Direct", "resolved": "13.0.1"}}}}`,
+		want: []string{"2 pkg:nuget/newtonsoft.json@13.0.1"},
+	},
+	{
+		name: "Composer", file: "composer.lock",
+		text: `{"packages": [
+{"name": "Acme/lib", "version": "v1.2.0", "dist": {"type": "zip", "url": "https://composer.example.org/dists/acme/lib/1.2.0/0123456789012345678901234567890123456789.zip", "shasum": "aaaa"}},
+{"name": "psr/log", "version": "3.0.2", "dist": {"type": "zip", "url": "https://api.code.example.org/repos/php-fig/log/zipball/0123456"}},
+{"name": "acme/local", "version": "dev-main", "dist": {"type": "path", "url": "../local"}}],
+"packages-dev": []}`,
+		want: []string{
+			"2 pkg:composer/acme/lib@1.2.0", "3 url: https://api.code.example.org/repos/php-fig/log/zipball/0123456",
+			"2 registry https://composer.example.org/ 1",
+		},
+	},
+	{
 		name: "Cargo", file: "Cargo.lock",
 		text: `version = 4
 

@@ -167,6 +167,40 @@ func TestRulesMatchRequests(t *testing.T) {
 			denied: []string{"https://proxy.example.org/golang.org/toolchain/@v/v0.0.1-go1.26.2.linux-amd64.zip"},
 		},
 		{
+			name: "gem", file: "Gemfile.lock", text: "GEM\n  specs:\n    nokogiri (1.15.0-x86_64-linux)\n    rack (3.0.0)\n",
+			registries: []string{"https://gems.example.org/", "https://nexus.example.org/repository/gems/"},
+			allowed: map[string]string{
+				"https://gems.example.org/versions":                                               "Gemfile.lock:0",
+				"https://gems.example.org/info/rack":                                              "Gemfile.lock:4",
+				"https://gems.example.org/gems/rack-3.0.0.gem":                                    "Gemfile.lock:4",
+				"https://nexus.example.org/repository/gems/gems/nokogiri-1.15.0-x86_64-linux.gem": "Gemfile.lock:3",
+				"https://gems.example.org/quick/Marshal.4.8/rack-3.0.0.gemspec.rz":                "Gemfile.lock:4",
+			},
+			denied: []string{"https://gems.example.org/gems/rack-3.0.1.gem", "https://gems.example.org/info/rack-evil"},
+		},
+		{
+			name: "nuget", file: "packages.lock.json", text: `{"dependencies": {"net8.0": {"Newtonsoft.Json": {"resolved": "13.0.1"}}}}`,
+			registries: []string{"https://nuget.example.org/v3/"},
+			allowed: map[string]string{
+				"https://nuget.example.org/v3/index.json":                                                        "packages.lock.json:0",
+				"https://nuget.example.org/v3/flatcontainer/newtonsoft.json/13.0.1/newtonsoft.json.13.0.1.nupkg": "packages.lock.json:1",
+				"https://nuget.example.org/v3/flatcontainer/newtonsoft.json/index.json":                          "packages.lock.json:1",
+			},
+			denied: []string{"https://nuget.example.org/v3/flatcontainer/newtonsoft.json/13.0.2/newtonsoft.json.13.0.2.nupkg"},
+		},
+		{
+			name: "composer", file: "composer.lock",
+			text:       `{"packages": [{"name": "acme/lib", "version": "1.2.0", "dist": {"type": "zip", "url": "https://composer.example.org/dists/acme/lib/1.2.0/0123456789012345678901234567890123456789.zip"}}]}`,
+			registries: []string{"https://composer.example.org/"},
+			allowed: map[string]string{
+				"https://composer.example.org/packages.json":                                                     "composer.lock:0",
+				"https://composer.example.org/p2/acme/lib.json":                                                  "composer.lock:1",
+				"https://composer.example.org/p2/acme/lib~dev.json":                                              "composer.lock:1",
+				"https://composer.example.org/dists/acme/lib/1.2.0/0123456789012345678901234567890123456789.zip": "composer.lock:1",
+			},
+			denied: []string{"https://composer.example.org/dists/acme/lib/1.3.0/0123456789012345678901234567890123456789.zip"},
+		},
+		{
 			name: "cargo", file: "Cargo.lock", text: "[[package]]\nname = \"Inflector\"\nversion = \"0.11.4\"\nsource = \"registry+https://git.example.org/index\"\n",
 			registries: []string{"https://index.example.org/", "https://crates.example.org/crates/"},
 			allowed: map[string]string{
