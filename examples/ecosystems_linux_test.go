@@ -20,6 +20,7 @@ type ecosystem struct {
 	source, program string // as in client, but for several programs
 	required        bool
 	files           map[string]string
+	lockfile        string   // of files: the policy is made of it alone
 	env             []string // HERE stands for the working directory
 	run, want       string   // what is learned, and a regular expression in what it writes
 	// learned are lines that the policy must hold, without their comments.
@@ -65,7 +66,16 @@ func TestEcosystems(t *testing.T) {
 
 func (e ecosystem) check(t *testing.T, g *registries, proxaudit string) {
 	policy := filepath.Join(t.TempDir(), "policy.yaml")
-	out, code := e.try(t, e.run, proxaudit, "learn", "-o", policy, "--")
+	learn := []string{proxaudit, "learn", "-o", policy, "--"}
+	if e.lockfile != "" {
+		lock := filepath.Join(t.TempDir(), e.lockfile)
+		write(t, lock, e.files[e.lockfile])
+		if out, err := exec.Command(proxaudit, "learn", "-o", policy, "-lockfile", lock).CombinedOutput(); err != nil {
+			t.Fatalf("learn -lockfile: %v\n%s", err, out)
+		}
+		learn = []string{"env"} // what run wants without proxaudit
+	}
+	out, code := e.try(t, e.run, learn...)
 	if code != 0 || !regexp.MustCompile(e.want).MatchString(out) {
 		t.Fatalf("learn: exit code %d, want 0 and %q in:\n%s", code, e.want, out)
 	}
@@ -156,6 +166,17 @@ var ecosystems = []ecosystem{
 		others: []other{
 			{"sed -i s/demo/other/ Gemfile && bundle install", `GET /(gems|info)/other`, "pkg:gem/other"},
 			{"sed -i s/1.0.0/0.9.0/ Gemfile && bundle install", `GET /gems/demo-0\.9\.0`, "pkg:gem/demo@0.9.0"},
+		}},
+	{name: "bundler by its lockfile", source: "Debian: bundler", program: "bundle", required: true, env: []string{"BUNDLE_PATH=HERE/out", "BUNDLE_RETRY=0"},
+		files: map[string]string{
+			"Gemfile":      "source 'https://gems.test/'\ngem 'demo', '1.0.0'\n",
+			"Gemfile.lock": "GEM\n  remote: https://gems.test/\n  specs:\n    demo (1.0.0)\n\nPLATFORMS\n  ruby\n\nDEPENDENCIES\n  demo (= 1.0.0)\n",
+		},
+		lockfile: "Gemfile.lock",
+		run:      "bundle install", want: "Bundle complete",
+		learned: []string{"gem: https://gems.test/", "- pkg:gem/demo@1.0.0", "- /versions"},
+		others: []other{
+			{"sed -i s/1.0.0/0.9.0/ Gemfile Gemfile.lock && bundle install", `GET /gems/demo-0\.9\.0`, "pkg:gem/demo@0.9.0"},
 		}},
 	{name: "composer", source: "Debian: composer", program: "composer", required: true, env: []string{"COMPOSER_ALLOW_SUPERUSER=1"},
 		files: map[string]string{"composer.json": `{"repositories":[{"type":"composer","url":"https://composer.test"},{"packagist":false}],"require":{"acme/demo":"1.0.0"}}`},
