@@ -79,7 +79,7 @@ func (l *Learner) family(k key) (key, skeleton, bool) {
 	return k, s, true
 }
 
-// sightings returns what was folded as far as it is learned.
+// foldedSightings returns what was folded as far as it is learned.
 func (l *Learner) foldedSightings(d *draft, code codeHosts, left map[string]*leftLine) ([]sighting, error) {
 	var seen []sighting
 	for k, f := range l.folded {

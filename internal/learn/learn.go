@@ -66,6 +66,7 @@ type Learner struct {
 	folded    map[key]*folded     // by family
 	programs  map[string][]string // each name that was met, alone in a list
 	addresses map[endpoint]map[netip.Addr]struct{}
+	public    string // the last that was dialled and that no rule need name
 	keyBytes  int
 	addrCount int
 	overflow  bool
@@ -186,8 +187,12 @@ func (l *Learner) room(k key) bool {
 
 // address notes an address that was dialled, where a rule must name it.
 func (l *Learner) address(e endpoint, dialled string) {
+	if dialled == "" || dialled == l.public {
+		return // nearly always, and looking it up is a third of Record
+	}
 	addr := parseAddress(dialled)
 	if !addr.IsValid() || isPublic(addr) {
+		l.public = strings.Clone(dialled)
 		return
 	}
 	if _, seen := l.addresses[e][addr]; seen {

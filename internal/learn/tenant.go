@@ -43,7 +43,8 @@ func behind(word string) int {
 		"group", "groups", "team", "teams", "account", "accounts", "tenant", "tenants", "customer", "customers", "client", "clients",
 		"owner", "owners", "workspace", "workspaces", "namespace", "namespaces", "subscription", "subscriptions",
 		"bucket", "buckets", "b", "container", "containers", "app", "apps", "site", "sites", "space", "spaces",
-		"channel", "channels", "room", "rooms", "guild", "guilds", "repo", "repository":
+		"channel", "channels", "room", "rooms", "guild", "guilds", "repo", "repository",
+		"inbox", "inboxes", "bin", "bins", "share", "shares", "shared", "drop", "drops":
 		return 1
 	case "repos", "repositories", "gist", "gists", "snippet", "snippets", "paste", "pastes":
 		return 2 // an owner before it, or a file behind it
