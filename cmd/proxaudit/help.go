@@ -101,8 +101,8 @@ standard error; with -o, COMMAND's standard output stays its own.
                        decides. Those that its block of what was not learned lists
                        are known; a rule that was not seen is no drift
 
-A learned rule that was not seen is marked "; not seen since DATE" until it is seen
-again. What POLICY denies stays denied, and is said. A COMMAND that fails marks
+A learned rule that was not seen, or that a lockfile no longer names, is marked
+"; not seen since DATE" until it is seen again. What POLICY denies stays denied, and is said. A COMMAND that fails marks
 nothing. Without a COMMAND the exit codes are 0, 1 and 125.
 `
 

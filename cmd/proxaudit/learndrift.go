@@ -42,13 +42,17 @@ func sayDenied(con console, path string, denied []learn.Denied) {
 
 // driftWords says how much is new, in one line.
 func driftWords(path string, m *learn.Merged) string {
-	words := fmt.Sprintf("%s says nothing about %s", path, counted(m.Requests, "request"))
+	var parts []string
+	if m.Requests > 0 {
+		parts = append(parts, "says nothing about "+counted(m.Requests, "request"))
+	}
 	if m.NotLearned > 0 {
-		words += fmt.Sprintf(" (%d not to be learned)", m.NotLearned)
+		parts[0] += fmt.Sprintf(" (%d not to be learned)", m.NotLearned)
 	}
 	if m.Locked > 0 {
-		words += ", and lacks " + counted(m.Locked, "rule") + " for what lockfiles name"
+		parts = append(parts, "lacks "+counted(m.Locked, "rule")+" for what lockfiles name")
 	}
+	words := path + " " + strings.Join(parts, " and ")
 	if m.Hosts > 0 {
 		words += ", " + counted(m.Hosts, "new host")
 	}

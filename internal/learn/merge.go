@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/juliendoutre/proxaudit/policy"
 )
@@ -112,9 +113,6 @@ func (l *Learner) Merge(e Existing) (*Merged, error) {
 // mark marks the rules that are no longer seen. A rule for a package may match by
 // a registry that was added just now.
 func (l *Learner) mark(p *policyText, m *Merged, decide func(*policy.Request) policy.Decision, partial bool) {
-	if l.last == 0 {
-		return // nothing was recorded, which says nothing about rules
-	}
 	l.each(func(k, _ key, f *flow) {
 		if f.requests > 0 {
 			r := f.request(k)
@@ -122,9 +120,16 @@ func (l *Learner) mark(p *policyText, m *Merged, decide func(*policy.Request) po
 			l.usage.add(l.options.Existing, r)
 		}
 	})
+	marks := marking{traffic: l.last != 0 && !partial, today: l.last}
+	for _, f := range l.options.Lockfiles {
+		marks.lockfiles = append(marks.lockfiles, f.Name)
+	}
+	if l.last == 0 {
+		marks.today = dayOf(time.Now()) // lockfiles have no day
+	}
 	for _, name := range []string{"allow", "log"} {
 		_, list := field(p.root, name)
-		unseen, again := p.mark(p.learned(list), &l.usage, partial, l.last)
+		unseen, again := p.mark(p.learned(list), &l.usage, &marks)
 		m.Unseen += unseen
 		m.Again += again
 	}

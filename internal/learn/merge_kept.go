@@ -61,7 +61,7 @@ func (p *policyText) ownLines() []ownLine {
 		}
 		text := string(p.data[p.lineStart(n+1):p.lineStart(n+2)])
 		text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
-		if i := strings.Index(text, "# seen in "); i >= 0 {
+		if strings.Contains(text, "# seen in ") || strings.Contains(text, "# in ") {
 			bare := strings.TrimRight(text, " \t")
 			text = unseenMark.ReplaceAllString(bare, "") + text[len(bare):]
 		}

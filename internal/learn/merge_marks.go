@@ -9,21 +9,22 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// learnedComment is how the comment of a rule begins that was learned from
-// traffic. One that a lockfile names ("# in FILE") is not there because it was
-// seen, and is not marked when it is not.
-var learnedComment = regexp.MustCompile(`^# seen in [0-9]+ of [0-9]+ runs?, `)
+// learnedComment is how the comment of a rule begins that was learned: from
+// traffic, or from lockfiles, which it names.
+var learnedComment = regexp.MustCompile(`^# (?:seen in [0-9]+ of [0-9]+ runs?, |in (.+))`)
 
 // unseenMark stands at the end of the comment of a rule that is no longer seen.
 var unseenMark = regexp.MustCompile(`; not seen since [0-9]{4}-[0-9]{2}-[0-9]{2}$`)
 
 // learnedRule is a rule of a policy that was learned.
 type learnedRule struct {
-	node      *yaml.Node
-	line      int // where it begins
-	limit     int // a line that it ends before
-	comment   string
-	end       int // the offset behind the comment
+	node    *yaml.Node
+	line    int // where it begins
+	limit   int // a line that it ends before
+	comment string
+	end     int // the offset behind the comment
+	// locked begins with the lockfiles that name it; empty for one from traffic.
+	locked    string
 	isPackage bool
 	// name is the package or the host, in whose order rules stand; it may be "".
 	name string
@@ -37,10 +38,11 @@ func (p *policyText) learned(list *yaml.Node) []learnedRule {
 	var out []learnedRule
 	for i, item := range list.Content {
 		comment, end := p.comment(item)
-		if !learnedComment.MatchString(comment) {
+		found := learnedComment.FindStringSubmatch(comment)
+		if found == nil {
 			continue
 		}
-		r := learnedRule{node: item, line: item.Line, limit: p.limit(list), comment: comment, end: end}
+		r := learnedRule{node: item, line: item.Line, limit: p.limit(list), comment: comment, end: end, locked: found[1]}
 		if i+1 < len(list.Content) {
 			r.limit = list.Content[i+1].Line
 		}
@@ -99,9 +101,36 @@ func cutMethod(text string) (method string, u *url.URL, err error) {
 	return method, u, err
 }
 
+// marking says which rules are marked that nothing asked for.
+type marking struct {
+	// traffic is true where there was some, of runs that did not break off.
+	traffic bool
+	// lockfiles are the names of those that were read. A rule that other ones name
+	// is there whatever these say.
+	lockfiles []string
+	today     day
+}
+
+func (m *marking) is(r *learnedRule) bool {
+	if r.locked == "" {
+		return m.traffic
+	}
+	rest, any := r.locked, false
+	for more := true; more; {
+		more = false
+		for _, name := range m.lockfiles {
+			if behind, ok := strings.CutPrefix(rest, plain(name)); ok && (behind == "" || strings.ContainsAny(behind[:1], ",:;")) {
+				rest, any, more = strings.TrimPrefix(behind, ", "), true, strings.HasPrefix(behind, ", ")
+				break
+			}
+		}
+	}
+	return any && (rest == "" || strings.ContainsAny(rest[:1], ":;") || learnedComment.MatchString("# "+rest))
+}
+
 // mark says behind each learned rule that was not seen that it was not, since the
 // day of the last event, and no longer says so behind those that were seen.
-func (p *policyText) mark(rules []learnedRule, u *usage, partial bool, today day) (unseen, again int) {
+func (p *policyText) mark(rules []learnedRule, u *usage, m *marking) (unseen, again int) {
 	for _, r := range rules {
 		at := unseenMark.FindStringIndex(r.comment)
 		switch seen := u.seen(r.line); {
@@ -109,9 +138,9 @@ func (p *policyText) mark(rules []learnedRule, u *usage, partial bool, today day
 			length := at[1] - at[0]
 			p.edits = append(p.edits, edit{at: r.end - length, cut: length})
 			again++
-		case !seen && at == nil && !partial:
+		case !seen && at == nil && m.is(&r):
 			// First of what is at its place: lines may follow where the last line has no end.
-			p.edits = slices.Insert(p.edits, 0, edit{at: r.end, text: "; not seen since " + today.String()})
+			p.edits = slices.Insert(p.edits, 0, edit{at: r.end, text: "; not seen since " + m.today.String()})
 			unseen++
 		}
 	}

@@ -320,3 +320,33 @@ func TestMergeFolded(t *testing.T) {
 		t.Errorf("what is permitted is added:\n%s", merged)
 	}
 }
+
+// TestMarking: a rule that lockfiles name is marked by those alone, and by all of
+// them.
+func TestMarking(t *testing.T) {
+	for _, tt := range []struct {
+		locked    string
+		traffic   bool
+		lockfiles []string
+		want      bool
+	}{
+		{"", true, nil, true},
+		{"", false, []string{"go.sum"}, false},
+		{"go.sum", true, nil, false},
+		{"go.sum", true, []string{"go.sum"}, true},
+		{"go.sum", false, []string{"yarn.lock", "go.sum"}, true},
+		{"go.sum: the checksum database", false, []string{"go.sum"}, true},
+		{"go.sum, seen in 1 of 1 run, 1 request", true, []string{"go.sum"}, true},
+		{"go.sum; review: not seen", false, []string{"go.sum"}, true},
+		{"go.sum, yarn.lock", false, []string{"go.sum"}, false},
+		{"go.sum, yarn.lock", false, []string{"yarn.lock", "go.sum"}, true},
+		{"go.sum2", false, []string{"go.sum"}, false},
+		{"go.sum and more", false, []string{"go.sum"}, false},
+		{"a, b.lock, go.sum: x", false, []string{"go.sum", "a, b.lock"}, true},
+	} {
+		m := marking{traffic: tt.traffic, lockfiles: tt.lockfiles}
+		if got := m.is(&learnedRule{locked: tt.locked}); got != tt.want {
+			t.Errorf("%q with traffic %v and lockfiles %q: %v, want %v", tt.locked, tt.traffic, tt.lockfiles, got, tt.want)
+		}
+	}
+}
