@@ -3,10 +3,12 @@ package replay
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/juliendoutre/proxaudit/enforce"
 	"github.com/juliendoutre/proxaudit/policy"
@@ -114,4 +116,36 @@ func TestEachEnds(t *testing.T) {
 	if !errors.Is(err, stop) || calls != 1 {
 		t.Errorf("%v after %d calls", err, calls)
 	}
+}
+
+// FuzzEach: whatever a recording holds, it is read whole or the error names a
+// line that it has; and what was read is written again as the same event.
+func FuzzEach(f *testing.F) {
+	f.Add([]byte(`{"schema":"` + enforce.SchemaID + `","ts":"2026-11-24T12:00:00Z","id":"run-1","mode":"learn","stage":"request","host":"a.example.org","port":443,"action":"log","blocked":false}` + "\n"))
+	f.Add([]byte(`{"schema":"` + enforce.SchemaID + `","ts":"2026-11-24T12:00:00Z","id":"run-1","mode":"learn","stage":"tcp","action":"deny","blocked":true,"process":{"pid":1,"exe":"/a","argv":["\u001b"]},"request_header":{"A":["b"]},"request_body":{"base64":"/w=="}}`))
+	f.Add([]byte("{}\n\n[]"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		lines := bytes.Count(data, []byte("\n")) + 1
+		last := 0
+		err := Each(bytes.NewReader(data), func(line int, ev *enforce.Event) error {
+			if line != last+1 {
+				t.Fatalf("line %d after %d", line, last)
+			}
+			last = line
+			var again enforce.Event
+			text := lineOf(t, *ev)
+			if err := Each(strings.NewReader(strings.Replace(text, `"stage":"response"`, `"stage":"request"`, 1)), func(_ int, ev *enforce.Event) error { again = *ev; return nil }); err != nil {
+				t.Fatalf("%v: %s", err, text)
+			}
+			want := *ev
+			if again.Stage = want.Stage; !cmp.Equal(want, again, cmpopts.EquateEmpty()) {
+				t.Fatal(cmp.Diff(want, again))
+			}
+			return nil
+		})
+		var at int
+		if _, scanErr := fmt.Sscanf(fmt.Sprint(err), "line %d:", &at); err != nil && (scanErr != nil || at != last+1 || at > lines) {
+			t.Fatalf("after %d of %d lines: %v", last, lines, err)
+		}
+	})
 }
