@@ -13,15 +13,25 @@
 #   that a package is locked.
 package proxaudit
 
-# From top to bottom, the first that applies: what is allowed, then why not.
+# From top to bottom, the first that applies: what no install script gets, what is
+# allowed, then why not.
 decision := {
+	"action": "deny",
+	"rule": "no network for install scripts",
+	"reason": sprintf("%s runs below a shell that a package manager started", [input.process.exe]),
+} if {
+	# A script that a package brings runs below a shell that the package manager
+	# started, and needs no network once everything is fetched.
+	some i, name in input.process.names
+	name in {"bash", "dash", "sh"}
+	input.process.names[i + 1] in {"node", "npm"}
+} else := {
 	"action": "allow",
 	"rule": "a package of the lockfile",
 } if {
 	data.locked[input.package]
 	input.method in {"GET", "HEAD"}
 	input.process.names[0] in {"node", "npm"}
-	not install_script
 } else := {
 	"action": "allow",
 	"rule": "a repository to read from",
@@ -31,13 +41,6 @@ decision := {
 	input.method in {"GET", "HEAD"}
 	input.parsed_path[0] == "repos"
 	data.repositories[input.parsed_path[1]][input.parsed_path[2]]
-	not install_script
-} else := {
-	"action": "deny",
-	"rule": "no network for install scripts",
-	"reason": sprintf("%s runs below a shell that a package manager started", [input.process.exe]),
-} if {
-	install_script
 } else := {
 	"action": "deny",
 	"rule": "nothing is published",
@@ -56,12 +59,4 @@ decision := {
 	"action": "deny",
 	"rule": "nothing allows it",
 	"reason": "it is no package of the lockfile for a package manager, and no repository that is named",
-}
-
-# A script that a package brings runs below a shell that the package manager
-# started, and needs no network once everything is fetched.
-install_script if {
-	some i, name in input.process.names
-	name in {"bash", "dash", "sh"}
-	input.process.names[i + 1] in {"node", "npm"}
 }

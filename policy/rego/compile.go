@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/topdown/cache"
@@ -46,13 +45,12 @@ func compile(ctx context.Context, src *source, o Options) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	query, err := prepare(ctx, compiler, store, entry, o)
+	query, err := newQuery(ctx, compiler, store, entry, o)
 	if err != nil {
 		return nil, faults(src.path, err)
 	}
 	return &Policy{
 		query:    query,
-		patterns: newPatternCache(ctx),
 		compiler: compiler,
 		entry:    entry,
 		names:    names,
@@ -139,19 +137,4 @@ func newCompiler(ctx context.Context, store storage.Store, txn storage.Transacti
 		WithUseTypeCheckAnnotations(false). // a module must not replace the schema
 		WithEnablePrintStatements(prints).
 		WithPathConflictsCheck(storage.NonEmpty(ctx, store, txn)), nil
-}
-
-// prepare makes the one query that every decision evaluates.
-func prepare(ctx context.Context, compiler *ast.Compiler, store storage.Store, entry string, o Options) (rego.PreparedEvalQuery, error) {
-	options := []func(*rego.Rego){
-		rego.Compiler(compiler),
-		rego.Store(store),
-		rego.Query("data.proxaudit." + entry),
-		rego.StrictBuiltinErrors(true),
-		rego.GenerateJSON(func(t *ast.Term, _ *rego.EvalContext) (any, error) { return t.Value, nil }),
-	}
-	if o.Print != nil {
-		options = append(options, rego.EnablePrintStatements(true), rego.PrintHook(&printer{w: o.Print}))
-	}
-	return rego.New(options...).PrepareForEval(ctx)
 }

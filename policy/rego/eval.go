@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/metrics"
-	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
@@ -31,23 +29,23 @@ func (p *Policy) eval(ctx context.Context, input ast.Value) (ast.Value, string, 
 	if p.names.track {
 		tracker = &topdown.EvaluatedRuleTracker{}
 	}
-	results, err := p.query.Eval(ctx,
-		rego.EvalParsedInput(input),
-		rego.EvalExternalCancel(cancel),
-		rego.EvalMetrics(metrics.NoOp()),
-		rego.EvalInterQueryBuiltinValueCache(p.patterns),
-		rego.EvalEvaluatedRuleTracker(tracker))
+	var answers []ast.Value
+	err := p.query.about(input).
+		WithCancel(cancel).
+		WithEvaluatedRuleTracker(tracker).
+		Iter(ctx, func(r topdown.QueryResult) error {
+			if answer := r[answerVar]; answer != nil {
+				answers = append(answers, answer.Value)
+			}
+			return nil
+		})
 	if err != nil {
 		return nil, "", evalError(ctx, err)
 	}
-	if len(results) != 1 || len(results[0].Expressions) != 1 {
+	if len(answers) != 1 {
 		return nil, "", nil
 	}
-	value, ok := results[0].Expressions[0].Value.(ast.Value)
-	if !ok {
-		return nil, "", errors.New("decide: the result is not a value")
-	}
-	return value, p.names.of(value, tracker), nil
+	return answers[0], p.names.of(answers[0], tracker), nil
 }
 
 // evalError says in plain words where and why an evaluation failed.

@@ -28,8 +28,6 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/rego"
-	"github.com/open-policy-agent/opa/v1/topdown/cache"
 
 	"github.com/juliendoutre/proxaudit/policy"
 )
@@ -59,8 +57,7 @@ type Options struct {
 // Policy is a loaded policy. It implements policy.Policy, does not change, and
 // is safe for concurrent use.
 type Policy struct {
-	query    rego.PreparedEvalQuery
-	patterns cache.InterQueryValueCache
+	query    *query
 	compiler *ast.Compiler
 	entry    string
 	names    names

@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/metrics"
-	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/open-policy-agent/opa/v1/topdown/lineage"
 
@@ -35,11 +33,13 @@ func (p *Policy) Trace(ctx context.Context, r *policy.Request) ([]string, error)
 	ctx, stop := context.WithTimeout(ctx, p.timeout)
 	defer stop()
 	tracer := &boundedTracer{}
-	_, err = p.query.Eval(ctx,
-		rego.EvalParsedInput(input),
-		rego.EvalMetrics(metrics.NoOp()),
-		rego.EvalRuleIndexing(false), // the index leaves out what cannot match, unseen
-		rego.EvalQueryTracer(tracer))
+	cancel := topdown.NewCancel()
+	defer context.AfterFunc(ctx, cancel.Cancel)()
+	err = p.query.about(input).
+		WithCancel(cancel).
+		WithIndexing(false). // the index leaves out what cannot match, unseen
+		WithQueryTracer(tracer).
+		Iter(ctx, func(topdown.QueryResult) error { return nil })
 	if err != nil && len(tracer.events) == 0 {
 		return nil, evalError(ctx, err)
 	}
@@ -54,6 +54,9 @@ func (p *Policy) Trace(ctx context.Context, r *policy.Request) ([]string, error)
 		lines[i] = escape(strings.TrimRight(lines[i], " "))
 	}
 	lines = slices.DeleteFunc(lines, func(s string) bool { return s == "" })
+	if err != nil && len(lines) == 0 {
+		return nil, evalError(ctx, err) // it came to nothing that a trace shows
+	}
 	if more := len(lines) - maxTrace; more > 0 {
 		lines = append(lines[:maxTrace], fmt.Sprintf("and %d more lines", more))
 	}

@@ -2,8 +2,10 @@ package rego
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestTrace(t *testing.T) {
@@ -26,5 +28,15 @@ func TestTraceBounded(t *testing.T) {
 	lines, err = p.Trace(context.Background(), get())
 	if got := strings.Join(lines, "\n"); err != nil || strings.Contains(got, "\x1b") || !strings.Contains(got, "31m") {
 		t.Errorf("%v\n%q", err, got)
+	}
+}
+
+// TestTraceEnds has a policy that would go on for minutes. That the test ends is
+// the assertion.
+func TestTraceEnds(t *testing.T) {
+	p := load(t, "allow if count(numbers.range(1, 1000000000)) > 0\n")
+	p.timeout = 10 * time.Millisecond
+	if lines, err := p.Trace(context.Background(), get()); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%q, %v; want an error about the time", lines, err)
 	}
 }
