@@ -175,7 +175,8 @@ func (b attackedBuild) run(t *testing.T, n *attackersNet, p plan, words ...strin
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	args := slices.Concat(words, n.words(), []string{"--"}, command)
+	// The jail is what keeps the attack on this machine: without one, no run.
+	args := slices.Concat(words, n.words(), []string{"-isolation=netns", "--"}, command)
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir, cmd.Env = dir, append(like.environ(t, caches), n.environ()...)
 	over := waitForAttack(t, n, dir)

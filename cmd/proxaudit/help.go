@@ -102,8 +102,10 @@ standard error; with -o, COMMAND's standard output stays its own.
                        are known; a rule that was not seen is no drift
 
 A learned rule that was not seen, or that a lockfile no longer names, is marked
-"; not seen since DATE" until it is seen again. What POLICY denies stays denied, and is said. A COMMAND that fails marks
-nothing. Without a COMMAND the exit codes are 0, 1 and 125.
+"; not seen since DATE" until it is seen again. What POLICY denies stays denied, and
+is said. A COMMAND that fails marks nothing. Without a COMMAND the exit codes are 0,
+1 and 125. A line says how many known attacks the policy would permit; proxaudit
+score names them.
 `
 
 const enforceHelp = `proxaudit enforce -policy FILE [flags] [--] COMMAND [ARG...]
