@@ -244,6 +244,64 @@ func TestRedirectIsRememberedFirst(t *testing.T) {
 	}
 }
 
+// TestOpenRedirector has a redirector, among what is allowed, that leads wherever
+// the command likes: it opens one URL at a host that a rule lets be redirected to,
+// and nothing else anywhere. No name is looked up for what it does not open.
+func TestOpenRedirector(t *testing.T) {
+	w := newRedirectWorld(t, entrances1[2], redirectPolicy)
+	client := &http.Client{Transport: &http.Transport{
+		Proxy: http.ProxyURL(w.proxyURL()), TLSClientConfig: &tls.Config{RootCAs: w.roots},
+		DialContext: func(context.Context, string, string) (net.Conn, error) {
+			return w.jail.dial(t, w.world, jailAddr, 1), nil
+		},
+	}, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+		r.Header.Del("Answer-Location")
+		return nil
+	}}
+	follow := func(to string) int {
+		t.Helper()
+		r, err := http.NewRequest("GET", fmt.Sprintf("https://ok.test:%d/to/302", w.port()), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Answer-Location", to)
+		resp, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = resp.Body.Close() }()
+		return resp.StatusCode
+	}
+	for _, to := range []string{
+		"https://other.test/", fmt.Sprintf("https://other.test:%d/", w.port()), "https://evil.test/", fmt.Sprintf("http://evil.test:%d/", w.origin.plainPort),
+		fmt.Sprintf("https://sub.evil.test:%d/", w.port()), "http://169.254.169.254/latest/meta-data/", fmt.Sprintf("https://127.0.0.1:%d/", w.port()),
+		fmt.Sprintf("https://ok.test:%d/private", w.port()),
+	} {
+		if status := follow(to); status != 403 {
+			t.Errorf("redirected to %s: %d, want 403", to, status)
+		}
+	}
+	if other := w.names.other.Load(); other != nil {
+		t.Errorf("%s was looked up, though nothing there is allowed", *other)
+	}
+	if status := follow(fmt.Sprintf("https://evil.test:%d/one?q=1", w.port())); status != 200 {
+		t.Errorf("redirected to what may be redirected to: %d, want 200", status)
+	}
+	for _, target := range []string{"/two", "/one", "/one?q=2"} {
+		if status, _ := get(t, client, fmt.Sprintf("https://evil.test:%d%s", w.port(), target)); status != 403 {
+			t.Errorf("%s beside it: %d, want 403", target, status)
+		}
+	}
+	if got := w.reached(); !slices.Equal(got, []string{"GET /one?q=1"}) {
+		t.Errorf("the server of evil.test received %q", got)
+	}
+	for _, r := range w.origin.requests() {
+		if !strings.HasPrefix(r, "GET ok.test:") && !strings.HasPrefix(r, "GET evil.test:") || strings.Contains(r, "/private") {
+			t.Errorf("the server received %q", r)
+		}
+	}
+}
+
 // TestRedirectOpensNoNetwork: where a redirect leads must be public all the same.
 func TestRedirectOpensNoNetwork(t *testing.T) {
 	w := newRedirectWorld(t, entrances1[2], `version: 1
