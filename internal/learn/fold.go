@@ -58,6 +58,9 @@ func (l *Learner) fold(code codeHosts) bool {
 			l.keyBytes -= k.size()
 		}
 	}
+	if len(l.folded) > 0 {
+		l.foldRedirects()
+	}
 	return before-len(l.flows) > before/4
 }
 

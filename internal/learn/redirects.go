@@ -28,11 +28,46 @@ func (l *Learner) redirectedTo(k key, ev *enforce.Event) key {
 	if !ok || from.host == k.host && (from.port == k.port || from.ownPort() && k.ownPort()) {
 		return k
 	}
-	if _, why := l.suspect(k); why != "" {
+	if _, why := l.listed(k); why != "" {
 		return k // the lists are about paths too
 	}
-	k.path, k.service, k.via = "/", "", from.url(path)
+	k.path, k.service, k.via = "/", "", l.foldedURL(from, path)
 	return k
+}
+
+// foldedURL returns a URL that redirected, and where its path was folded with
+// others, what they have in common.
+func (l *Learner) foldedURL(from endpoint, path string) string {
+	if len(l.folded) > 0 {
+		for _, method := range []string{"GET", "HEAD"} {
+			family, _, ok := l.family(key{endpoint: from, method: method, path: path})
+			if ok && l.folded[family] != nil {
+				return from.url(family.path)
+			}
+		}
+	}
+	return from.url(path)
+}
+
+// foldRedirects joins what was redirected to from paths that were folded.
+func (l *Learner) foldRedirects() {
+	for k, f := range l.flows {
+		if k.via == "" {
+			continue
+		}
+		to := k
+		from, path, _ := cutURL(k.via)
+		if to.via = l.foldedURL(from, path); to == k {
+			continue
+		}
+		delete(l.flows, k)
+		l.keyBytes -= k.size()
+		if l.flows[to] == nil {
+			l.flows[to] = new(flow)
+			l.keyBytes += to.size()
+		}
+		l.flows[to].join(f)
+	}
 }
 
 // cutURL takes apart a URL as policy.Request.Via has it.
@@ -126,8 +161,8 @@ func (l *Learner) redirector(via string, written writtenAs, hops map[endpoint]bo
 		return strings.TrimSuffix(from.url(""), "/") // all that may be asked of it was redirected to
 	}
 	for _, method := range []string{"GET", "HEAD"} {
-		family, _, ok := l.family(key{endpoint: from, method: method, path: path})
-		if f := l.folded[family]; ok && f != nil {
+		family := key{endpoint: from, method: method, path: path}
+		if f := l.folded[family]; f != nil {
 			family.path = f.least
 			if l.judge(family, &f.flow).learned {
 				return from.url(f.pattern())

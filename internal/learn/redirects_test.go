@@ -2,8 +2,11 @@ package learn
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/juliendoutre/proxaudit/enforce"
 	"github.com/juliendoutre/proxaudit/policy"
@@ -121,6 +124,14 @@ func TestManyRedirectsFold(t *testing.T) {
 	text := learned(t, Options{}, events)
 	if want := "    via: [\"https://build.example.org/jobs/{int}/log\"]\n"; strings.Count(text, "via:") != 1 || !strings.Contains(text, want) {
 		t.Errorf("no %s in:\n%s", want, text)
+	}
+	for seed := range uint64(3) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		rng.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
+		// There is room for what redirects, and not for what that leads to as well.
+		if got := learned(t, Options{MaxRequests: foldAt*2 + 300}, events); got != text {
+			t.Fatalf("seed %d: %s", seed, cmp.Diff(text, got))
+		}
 	}
 }
 

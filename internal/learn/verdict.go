@@ -80,16 +80,24 @@ func (l *Learner) judge(k key, f *flow) verdict {
 
 // suspect returns why k must not be learned, whatever came of it.
 func (l *Learner) suspect(k key) (kind int, why string) {
-	if entry := l.lists.metadata.match(k); entry != "" {
-		return kindMetadata, entry
-	}
-	if addr, err := netip.ParseAddr(k.host); err == nil && isMetadata(addr) {
-		return kindMetadata, "the address of a cloud metadata service"
+	if kind, why := l.listed(k); why != "" {
+		return kind, why
 	}
 	for addr := range l.addresses[k.endpoint] {
 		if isMetadata(addr) {
 			return kindMetadata, "the name leads to the address of a cloud metadata service"
 		}
+	}
+	return 0, ""
+}
+
+// listed is suspect for what stands in k itself.
+func (l *Learner) listed(k key) (kind int, why string) {
+	if entry := l.lists.metadata.match(k); entry != "" {
+		return kindMetadata, entry
+	}
+	if addr, err := netip.ParseAddr(k.host); err == nil && isMetadata(addr) {
+		return kindMetadata, "the address of a cloud metadata service"
 	}
 	if entry := l.lists.exfiltration.match(k); entry != "" {
 		return kindExfiltration, entry
