@@ -13,7 +13,7 @@ func readArchive(repository, rest []string) reading {
 		if open, ok := openVersion(rest[1]); ok {
 			return pattern(repository, "archives of versions", rest[0], open)
 		}
-	case rest[1] == "refs" && rest[2] == "tags":
+	case len(rest) >= 4 && rest[1] == "refs" && rest[2] == "tags":
 		return pattern(repository, "archives of tags", rest[0], "refs", "tags", "**")
 	}
 	return reading{}
@@ -32,12 +32,13 @@ func readRef(before, rest []string) reading {
 	return pattern(before, "a file of any version", slices.Replace(slices.Clone(rest), at, at+1, open)...)
 }
 
-// openVersion leaves the versions in a tag's name open. What has none is none.
-func openVersion(ref string) (string, bool) {
+// openVersion leaves the versions in a tag's name open. What has none, or shows
+// another type too, stays as it is.
+func openVersion(ref string) (open string, ok bool) {
 	s := skeletonOf("/-/"+ref, tenants{})
-	if len(s.values) > 2 {
+	open = strings.ReplaceAll(s.text[3:], string(rune(classVersion)), classVersion.word(false))
+	if open == ref || len(s.values) > 2 || strings.ContainsFunc(open, func(r rune) bool { return r < rune(classes) }) {
 		return ref, false
 	}
-	open := strings.ReplaceAll(s.text[3:], string(rune(classVersion)), classVersion.word(false))
-	return open, open != s.text[3:] && !strings.ContainsFunc(open, func(r rune) bool { return r < rune(classes) })
+	return open, true
 }
