@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -68,14 +69,15 @@ func (f *filler) fill(url string) []string {
 // and at most maxRepos of them, and one where there are none: who knows no
 // repository of the victim asks for another.
 func repos(rules []Rule) []repo {
-	var out []repo
+	seen := map[repo]bool{}
 	for _, r := range rules {
 		for _, path := range r.Paths {
-			if one, ok := repoOf(r.Host, path); ok && !slices.Contains(out, one) {
-				out = append(out, one)
+			if one, ok := repoOf(r.Host, path); ok {
+				seen[one] = true
 			}
 		}
 	}
+	out := slices.Collect(maps.Keys(seen))
 	slices.SortFunc(out, func(a, b repo) int {
 		return strings.Compare(a.host+"/"+a.owner+"/"+a.name, b.host+"/"+b.owner+"/"+b.name)
 	})
