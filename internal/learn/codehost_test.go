@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/juliendoutre/proxaudit/enforce"
 	"github.com/juliendoutre/proxaudit/policy"
 )
@@ -54,6 +56,10 @@ func TestCodeHostsAreExact(t *testing.T) {
 			events = append(events, get(raw)...)
 		}
 		text := learned(t, Options{}, events)
+		slices.Reverse(events)
+		if again := learned(t, Options{}, events); again != text {
+			t.Fatalf("round %d: another order:\n%s", round, cmp.Diff(text, again))
+		}
 		p, r := enforced(t, text)
 		for _, raw := range raws {
 			if d := ask(t, p, r, request("GET", raw)); d.Action != policy.Allow {

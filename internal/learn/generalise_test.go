@@ -3,8 +3,11 @@ package learn
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/juliendoutre/proxaudit/enforce"
 	"github.com/juliendoutre/proxaudit/policy"
@@ -64,6 +67,10 @@ func TestGeneraliseIsExact(t *testing.T) {
 			events = append(events, get("https://build.example.org/"+strings.Join(path, "/"))...)
 		}
 		text := learned(t, Options{}, events)
+		slices.Reverse(events)
+		if again := learned(t, Options{}, events); again != text {
+			t.Fatalf("round %d: another order:\n%s", round, cmp.Diff(text, again))
+		}
 		p, r := enforced(t, text)
 		for _, path := range paths {
 			raw := "https://build.example.org/" + strings.Join(path, "/")
