@@ -111,15 +111,11 @@ func sameFile(a, b string) bool {
 	return err == nil && also == nil && os.SameFile(x, y)
 }
 
-// replaceFile writes a file all at once. One that is there keeps its place and
-// its permissions.
+// replaceFile writes a file all at once. One that is there keeps its place and,
+// as renameio has it, its permissions.
 func replaceFile(path string, data []byte) error {
-	mode := os.FileMode(0o644)
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
-	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
-	}
-	return maybe.WriteFile(path, data, mode)
+	return maybe.WriteFile(path, data, 0o644)
 }

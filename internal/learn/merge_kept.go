@@ -59,10 +59,12 @@ func (p *policyText) ownLines() []ownLine {
 		if first > 0 && first <= n+1 && n+1 <= last {
 			continue
 		}
-		text := string(p.data[p.lineStart(n+1):p.lineStart(n+2)])
-		text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
+		text, ended := strings.CutSuffix(string(p.data[p.lineStart(n+1):p.lineStart(n+2)]), "\n")
+		if !ended && p.eol == "\r\n" {
+			text += "\r" // lines may follow it
+		}
 		if strings.Contains(text, "# seen in ") || strings.Contains(text, "# in ") {
-			bare := strings.TrimRight(text, " \t")
+			bare := strings.TrimRight(text, " \t\r")
 			text = unseenMark.ReplaceAllString(bare, "") + text[len(bare):]
 		}
 		out = append(out, ownLine{n + 1, text})
