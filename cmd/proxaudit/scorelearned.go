@@ -9,8 +9,9 @@ import (
 )
 
 // maxScoredSize is how large a policy may be, in bytes, to be scored without being
-// asked to: nobody waits for the score of a command.
-const maxScoredSize = 1 << 20
+// asked to. A denial looks through every rule of its host for the nearest, so that
+// the time grows with the rules: nobody waits seconds for a line.
+const maxScoredSize = 256 << 10
 
 // sayScore tells who learned a policy, in a line or two, what it would let
 // through. Path is where it goes, "" for standard output.
