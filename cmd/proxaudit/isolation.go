@@ -39,7 +39,7 @@ func (s *session) isolate(authority func() (*ca.Authority, error)) (isolate.Jail
 		return a.CertificatePEM(), nil
 	}
 	n, err := isolate.NewNetns(context.Background(), isolate.NetnsOptions{
-		CA: certificate, AllowSockets: s.allowSockets, Asked: s.asked, Refused: s.refused,
+		CA: certificate, AllowSockets: s.allowSockets, Asked: s.asked, Refused: s.refused, Hidden: s.sockets.refused,
 	})
 	if err == nil {
 		s.netns = n

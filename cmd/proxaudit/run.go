@@ -44,6 +44,7 @@ type session struct {
 	code     int // of the command
 
 	published []net.Listener
+	sockets   hiddenSockets
 }
 
 // wrap runs audit, learn or enforce.
@@ -105,6 +106,7 @@ func (s *session) finish(err error) (int, error) {
 	}
 	_, _ = s.summary.WriteTo(s.console.err)
 	s.sayPolicies()
+	s.saySockets()
 	if s.log != nil {
 		if lerr := s.log.Close(); lerr != nil {
 			err = errors.Join(err, fail("what is in the file is incomplete; nothing that could not be recorded was let through", fmt.Errorf("recording events: %w", lerr)))

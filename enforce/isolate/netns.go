@@ -34,6 +34,9 @@ type NetnsOptions struct {
 	// from before NewNetns returns.
 	Asked   func(fakedns.Question)
 	Refused func(icmp.Refused)
+	// Hidden is told of each path of a unix socket that the command was refused,
+	// whether there is one outside or not. It may be nil; the command waits for it.
+	Hidden func(path string)
 }
 
 // Transparent is a Jail whose connections arrive as the command made them: the

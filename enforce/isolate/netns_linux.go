@@ -136,7 +136,7 @@ func (n *Netns) make(o NetnsOptions, kinds []capture.Kind) error {
 	if err := n.serve(o, h); err != nil {
 		return err
 	}
-	probe, err := n.supervise(plan)
+	probe, err := n.supervise(o, plan)
 	if err != nil {
 		return err
 	}

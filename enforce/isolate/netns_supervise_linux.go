@@ -12,7 +12,7 @@ import (
 
 // supervise answers the calls that the jail's filter hands out, from now on. It
 // returns a path by which the jail can see that they are answered.
-func (n *Netns) supervise(p mounts.Plan) (probe string, err error) {
+func (n *Netns) supervise(o NetnsOptions, p mounts.Plan) (probe string, err error) {
 	const what = "supervise the jail's connections"
 	var m message
 	files, err := n.ctl.Receive(&m)
@@ -27,7 +27,7 @@ func (n *Netns) supervise(p mounts.Plan) (probe string, err error) {
 	}
 	probe = "/proxaudit-probe-" + rand.Text()
 	n.watch, err = supervisor.Start(files[0], supervisor.Options{
-		PID: n.first.pid, Allowed: p.AllowSockets, Root: p.Root, Probe: probe, Pair: n.pair,
+		PID: n.first.pid, Allowed: p.AllowSockets, Root: p.Root, Probe: probe, Pair: n.pair, Hidden: o.Hidden,
 	})
 	if err != nil {
 		return "", &Refusal{Step: what, Err: err, Mend: superviseMend(err)}

@@ -10,7 +10,9 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -388,6 +390,25 @@ const s = net.createServer(c => c.end("ok")).listen("s", () => net.connect("s").
 				t.Errorf("%d: %s", code, out)
 			}
 		})
+	}
+}
+
+// TestHidden: who asks for a socket of the host's is told, by the path that was
+// asked for, and not who uses the jail's own.
+func TestHidden(t *testing.T) {
+	out := newOutside(t)
+	var mu sync.Mutex
+	var told []string
+	j := newJail(t, NetnsOptions{Hidden: func(path string) {
+		mu.Lock()
+		defer mu.Unlock()
+		told = append(told, path)
+	}})
+	said, _ := j.output(t, inside("unix socket", out.env...))
+	mu.Lock()
+	defer mu.Unlock()
+	if !strings.Contains(said, "ECONNREFUSED") || len(told) != 1 || !slices.Contains(out.env, "OUT_UNIX="+told[0]) {
+		t.Errorf("said %q, told of %q", said, told)
 	}
 }
 

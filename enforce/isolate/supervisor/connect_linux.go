@@ -158,12 +158,15 @@ func (s *Supervisor) judge(a *attempt) unix.Errno {
 		}
 	}
 	file, errno := open(int(a.thread), path, a.as)
-	if errno != 0 {
-		return errno
+	if errno == 0 && !s.own.has(file) {
+		errno = unix.ECONNREFUSED
 	}
 	a.file = file
-	if !s.own.has(file) {
-		return unix.ECONNREFUSED
+	if errno != 0 {
+		if s.Hidden != nil {
+			s.Hidden(path)
+		}
+		return errno
 	}
 	// The file that was judged, under a name that only this program has.
 	name := append([]byte("/proc/self/fd/"), strconv.Itoa(file)...)

@@ -32,6 +32,9 @@ type Options struct {
 	// Probe is a path that is answered with Probed, whatever is there: a jail can
 	// find out whether it is watched.
 	Probe string
+	// Hidden is told of each path that leads to no socket of the jail, where it
+	// leads nowhere too. It may be nil; calls wait for it.
+	Hidden func(path string)
 	// Pair returns two connected SOCK_SEQPACKET sockets of the jail's network.
 	Pair func() ([2]*os.File, error)
 }

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestHiddenSockets(t *testing.T) {
+	dir, err := os.MkdirTemp("", "s") // a short one: paths of sockets are
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	at := func(name string) string { return filepath.Join(dir, name) }
+	for _, name := range []string{"docker.sock", "a 'b"} {
+		l, err := net.Listen("unix", at(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+	}
+	if err := os.WriteFile(at("file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		asked []string
+		want  string // how it is spelled in the hint
+	}{
+		"a socket":           {[]string{at("docker.sock")}, "-allow-socket " + at("docker.sock") + " "},
+		"asked for twice":    {[]string{at("docker.sock"), at("docker.sock")}, "-allow-socket " + at("docker.sock") + " "},
+		"an odd name":        {[]string{at("a 'b")}, "-allow-socket '" + dir + `/a '\''b' `},
+		"not there":          {[]string{at("none")}, ""},
+		"a file":             {[]string{at("file")}, ""},
+		"a relative path":    {[]string{"docker.sock"}, ""},
+		"users' names":       {[]string{"/run/systemd/userdb/io.systemd.DynamicUser", "/var/run/nscd/socket"}, ""},
+		"too many to tell":   {append(many(maxSockets), at("docker.sock")), ""},
+		"few enough to tell": {append(many(maxSockets-1), at("docker.sock")), "-allow-socket " + at("docker.sock") + " "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var h hiddenSockets
+			for _, path := range c.asked {
+				h.refused(path)
+			}
+			got := h.hints()
+			if c.want == "" && len(got) > 0 || c.want != "" && (len(got) != 1 || !strings.Contains(got[0], c.want)) {
+				t.Errorf("hints %q, want one with %q", got, c.want)
+			}
+		})
+	}
+	for _, path := range []string{"/run/systemd/resolve/io.systemd.Resolve", "/var/run/nscd/socket", "//run/./nscd/socket"} {
+		if !isNameService(path) {
+			t.Errorf("%s is told of", path)
+		}
+	}
+	for _, path := range []string{"/run/docker.sock", "/run/systemd", "/run/podman/podman.sock"} {
+		if isNameService(path) {
+			t.Errorf("%s is not told of", path)
+		}
+	}
+}
+
+func many(n int) []string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprint("/none/", i)
+	}
+	return all
+}
