@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -30,6 +31,28 @@ func TestConnections(t *testing.T) {
 	c.add(one, Process{PID: 4})
 	if p, _ := c.take(endsOf("[::ffff:198.18.0.1]:1", 80)); p.PID != 4 {
 		t.Errorf("process %d, want the last one", p.PID)
+	}
+}
+
+// TestOwnerWaits: a server that hears of a connection before the call that made it
+// has returned still learns who made it.
+func TestOwnerWaits(t *testing.T) {
+	for range 200 {
+		var s Supervisor
+		asked, found := make(chan struct{}), make(chan int)
+		s.connecting.Lock()
+		go func() {
+			close(asked)
+			p, _ := s.Owner(netip.MustParseAddrPort("198.18.0.1:1"), netip.MustParseAddrPort("192.0.2.1:80"))
+			found <- p.PID
+		}()
+		<-asked
+		runtime.Gosched()
+		s.made.add(endsOf("198.18.0.1:1", 80), Process{PID: 7})
+		s.connecting.Unlock()
+		if pid := <-found; pid != 7 {
+			t.Fatalf("process %d", pid)
+		}
 	}
 }
 
