@@ -56,7 +56,9 @@ func keepJail(ctl *control.Conn) error {
 // deadly are the signals that end a Go program when anybody sends them to it
 // (os/signal, "Default behavior of signals in Go programs"; sigtab_linux_generic.go
 // in the runtime). Those whose action the runtime leaves to the kernel do nothing
-// to the first process of a PID namespace (pid_namespaces(7)).
+// to the first process of a PID namespace (pid_namespaces(7)), but while it starts
+// the command and blocks them: then 32 and 34, which are C libraries' own and which
+// Go catches in no way, end it, and the command that sent them with it.
 var deadly = []os.Signal{
 	syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGABRT, syscall.SIGBUS,
 	syscall.SIGFPE, syscall.SIGSEGV, syscall.SIGTERM, syscall.SIGSTKFLT, syscall.SIGSYS,
