@@ -95,10 +95,7 @@ func (r *reader) file(address string, line int, purl string, fixed bool) {
 	}
 	s, ok := ecosystem.Guess(q)
 	if ok && s.Type == r.Type && s.BaseSure && s.Package == purl && !strings.ContainsAny(s.Base, "?#@*") {
-		r.registry(origin(q)+s.Base, line)
-		if i, ok := r.bases[origin(q)+s.Base]; ok {
-			r.Registries[i].Fixed = fixed
-		}
+		r.base(origin(q)+s.Base, line, fixed)
 	}
 }
 
@@ -109,7 +106,11 @@ func (r *reader) registry(address string, line int) {
 	if !ok || strings.ContainsAny(q.Path, "?#@*$") {
 		return
 	}
-	base := origin(q) + strings.TrimSuffix(q.Path, "/") + "/"
+	r.base(origin(q)+strings.TrimSuffix(q.Path, "/")+"/", line, false)
+}
+
+// base notes a base URL in its canonical form.
+func (r *reader) base(base string, line int, fixed bool) {
 	i, known := r.bases[base]
 	if !known {
 		if len(r.Registries) >= maxElsewhere {
@@ -120,6 +121,7 @@ func (r *reader) registry(address string, line int) {
 		r.Registries = append(r.Registries, Registry{URL: base, Line: line})
 	}
 	r.Registries[i].Packages++
+	r.Registries[i].Fixed = r.Registries[i].Fixed || fixed
 }
 
 // query returns what a GET of an http or https address would ask, without its

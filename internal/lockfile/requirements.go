@@ -17,7 +17,6 @@ import (
 var (
 	requirement = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(.*)$`)
 	pinned      = regexp.MustCompile(`^\(?\s*===?\s*([A-Za-z0-9.!+_-]+)\s*\)?$`)
-	hash        = regexp.MustCompile(`--hash[= ]\s*(\S+)`)
 	simple      = regexp.MustCompile(`^[0-9]+(?:\.[0-9]+)+$`)
 )
 
@@ -70,7 +69,8 @@ func (r *reader) requirement(n int, line string) error {
 		r.elsewhere(n, kind, line)
 		return nil
 	}
-	m := requirement.FindStringSubmatch(line)
+	wanted, options, _ := strings.Cut(line, " --")
+	m := requirement.FindStringSubmatch(wanted)
 	if m == nil {
 		return r.failLine(n, 1, "it is no requirement")
 	}
@@ -83,11 +83,12 @@ func (r *reader) requirement(n int, line string) error {
 		return nil
 	}
 	var digests []string
-	for _, h := range hash.FindAllStringSubmatch(rest, -1) {
-		digests = append(digests, h[1])
+	for word := range strings.FieldsSeq("--" + options) {
+		if digest, ok := strings.CutPrefix(word, "--hash="); ok {
+			digests = append(digests, digest)
+		}
 	}
 	rest, _, _ = strings.Cut(rest, ";")
-	rest, _, _ = strings.Cut(rest, "--")
 	version := pinned.FindStringSubmatch(strings.TrimSpace(rest))
 	if version == nil {
 		e := r.failLine(n, 1, "%s is not pinned to one version", name)
