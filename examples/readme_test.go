@@ -18,6 +18,13 @@ func TestREADME(t *testing.T) {
 		use     = "proxaudit learn -o policy.yaml -- npm ci\n" +
 			"proxaudit enforce -policy policy.yaml -- npm ci\n" +
 			"proxaudit audit -output events.jsonl -- npm ci"
+		learning = "proxaudit audit -output run-1.jsonl -- npm ci\n" +
+			"proxaudit learn -from run-*.jsonl -o policy.yaml\n" +
+			"proxaudit learn -merge policy.yaml -o policy.yaml -- npm ci\n" +
+			"proxaudit learn -diff policy.yaml -fail-on-drift -from run-1.jsonl\n" +
+			"proxaudit learn -lockfile package-lock.json -registry npm=$(npm config get registry) -o lock.yaml\n" +
+			"proxaudit enforce -policy policy.yaml -lockfile package-lock.json -- npm ci\n" +
+			"proxaudit score -policy policy.yaml"
 	)
 	run := map[string]func(*testing.T){
 		mainJob: func(t *testing.T) {
@@ -43,6 +50,19 @@ func TestREADME(t *testing.T) {
 				t.Errorf("the recording does not name the package:\n%s", log)
 			}
 		},
+	}
+	run[learning] = func(t *testing.T) {
+		needNpm(t)
+		dir := t.TempDir()
+		t.Setenv("PATH", filepath.Dir(build(t))+string(os.PathListSeparator)+os.Getenv("PATH"))
+		write(t, filepath.Join(dir, "package.json"), `{"private": true, "dependencies": {"is-number": "7.0.0"}}`)
+		shell(t, dir, "npm install --package-lock-only --no-audit --no-fund")
+		shell(t, dir, "set -e\nexport npm_config_cache=$PWD/cache npm_config_audit=false\n"+learning)
+		for _, name := range []string{"policy.yaml", "lock.yaml"} {
+			if policy := read(t, filepath.Join(dir, name)); !strings.Contains(policy, "- pkg:npm/is-number@7.0.0") {
+				t.Errorf("%s does not name the package:\n%s", name, policy)
+			}
+		}
 	}
 	blocks := regexp.MustCompile("(?s)```sh\n(.*?)\n```").FindAllStringSubmatch(read(t, "../README.md"), -1)
 	for _, b := range blocks {
