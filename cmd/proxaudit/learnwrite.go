@@ -40,7 +40,11 @@ type learning struct {
 
 // learnFrom learns from recordings.
 func learnFrom(o *options, con console) (int, error) {
-	l, err := o.learner(learn.Options{})
+	var options learn.Options
+	for _, path := range o.from {
+		options.Recordings = append(options.Recordings, filepath.Base(path))
+	}
+	l, err := o.learner(options)
 	if err != nil {
 		return 0, err
 	}

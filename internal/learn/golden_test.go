@@ -232,7 +232,7 @@ var goldens = []golden{
 	{
 		// Three jobs of a matrix: what all of them do, and what one did.
 		name:    "runs",
-		options: Options{Command: []string{"make", "test"}},
+		options: Options{Recordings: []string{"linux.jsonl", "a b.jsonl", "arm.jsonl"}},
 		events: join(
 			by("/usr/bin/node", 24, get("https://npm.example.org/a/-/a-1.0.0.tgz")),
 			by("/usr/bin/curl", 24, get("https://build.example.org/tools/cc.tgz")),

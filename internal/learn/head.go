@@ -1,6 +1,7 @@
 package learn
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/juliendoutre/proxaudit/enforce"
@@ -15,8 +16,12 @@ func (p *printer) head(o *Options, d *draft) {
 	if p.runs > 1 {
 		runs, did = count(p.runs, "run"), "those runs did"
 	}
-	p.linef("# Learned by %s from %s of:", strings.TrimSpace("proxaudit "+plain(o.Version)), runs)
-	p.linef("#   %s", shorten(plain(enforce.RedactText(commandLine(o.Command)))))
+	of, source := "of", enforce.RedactText(commandLine(o.Command))
+	if len(o.Recordings) > 0 {
+		of, source = "recorded in", commandLine(slices.Sorted(slices.Values(o.Recordings)))
+	}
+	p.linef("# Learned by %s from %s %s:", strings.TrimSpace("proxaudit "+plain(o.Version)), runs, of)
+	p.linef("#   %s", shorten(plain(source)))
 	left := 0
 	for _, lines := range d.left {
 		for _, line := range lines {

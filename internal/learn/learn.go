@@ -35,6 +35,8 @@ type Options struct {
 	// Command is what was run, for the policy's first lines; secrets in it are
 	// masked.
 	Command []string
+	// Recordings are the names of the files that were learned from instead.
+	Recordings []string
 	// Version is proxaudit's own.
 	Version string
 	// Registries are known to be ones, from the configuration of the run's
