@@ -201,5 +201,6 @@ func TestMergeRandomPolicies(t *testing.T) {
 
 func FuzzMerge(f *testing.F) {
 	f.Add(uint64(1), uint64(2))
+	f.Add(uint64(21), uint64(172)) // a list in brackets that is like another one
 	f.Fuzz(func(t *testing.T, a, b uint64) { mergeRandomly(t, rand.New(rand.NewPCG(a, b))) })
 }
