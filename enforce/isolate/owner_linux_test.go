@@ -24,31 +24,28 @@ func TestWhoConnected(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := newJail(t, NetnsOptions{})
-			found := make(chan string, 1000)
+			var found []string
 			j.proxy(func(c net.Conn) {
+				said := "nobody"
 				if _, err := c.Read(make([]byte, 1)); err != nil {
-					found <- err.Error()
-					return
+					said = err.Error()
+				} else if p := j.Attribute(c.RemoteAddr(), c.LocalAddr()); p != nil {
+					said = strings.Join(p.Argv, " ")
 				}
-				if p := j.Attribute(c.RemoteAddr(), c.LocalAddr()); p == nil {
-					found <- "nobody"
-				} else {
-					found <- strings.Join(p.Argv, " ")
-				}
+				j.note(func() { found = append(found, said) })
 			})
 			out, code := j.output(t, inside(name))
 			if code != 0 || out != "done" {
 				t.Fatalf("%d: %s", code, out)
 			}
-			close(found)
-			n := 0
-			for got := range found {
-				n++
+			j.mu.Lock()
+			defer j.mu.Unlock()
+			for _, got := range found {
 				if got != "/proc/self/exe attempt "+want {
 					t.Errorf("found %q, want %q", got, want)
 				}
 			}
-			if n == 0 {
+			if len(found) == 0 {
 				t.Error("nothing arrived at the proxy")
 			}
 		})
