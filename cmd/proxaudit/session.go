@@ -195,10 +195,11 @@ func (s *session) environ() []string {
 
 // serve runs the proxy alone, until a signal.
 func (s *session) serve() error {
-	say(s.console.err, "listening", s.jail.ProxyURL())
-	say(s.console.err, "trust", s.trust.Bundle)
+	// Whoever reads that it listens may send the signal at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	say(s.console.err, "listening", s.jail.ProxyURL())
+	say(s.console.err, "trust", s.trust.Bundle)
 	if len(s.all())+len(s.lockfiles) > 0 {
 		go s.policies.watch(ctx, s.loader, serverPace(), s.changed)
 	}
