@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/juliendoutre/proxaudit/policy/allowlist"
 )
 
 // TestREADME runs every command of the README's shell blocks. A block that is
@@ -98,4 +100,19 @@ func shell(t *testing.T, dir, script string) string {
 		t.Fatalf("%s: %v\n%s", script, err, out)
 	}
 	return string(out)
+}
+
+// TestREADMEPolicy reads each policy of the README.
+func TestREADMEPolicy(t *testing.T) {
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(read(t, "../README.md"), -1)
+	if len(blocks) == 0 {
+		t.Error("the README shows no policy")
+	}
+	for _, b := range blocks {
+		file := filepath.Join(t.TempDir(), "policy.yaml")
+		write(t, file, b[1])
+		if _, err := allowlist.Load(file); err != nil {
+			t.Error(err)
+		}
+	}
 }
