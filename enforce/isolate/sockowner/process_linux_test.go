@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// program is a shell that says the PID of a process that it has started, and
-// becomes another program when it is told.
+// program is a shell that says the PID of a process that it has started, a cat, and
+// becomes another program, one more cat, when it is told.
 type program struct {
 	pid, child int
 	in         io.WriteCloser
@@ -21,7 +21,13 @@ type program struct {
 
 func start(t *testing.T) *program {
 	t.Helper()
-	cmd := exec.Command("sh", "-c", "sleep 1000 >/dev/null & echo $!; read x; exec cat")
+	cmd := exec.Command("sh", "-c", "cat -u <&3 & echo $!; read x; exec cat")
+	theirs, ours, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer theirs.Close()
+	cmd.ExtraFiles = []*os.File{theirs}
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -38,12 +44,17 @@ func start(t *testing.T) *program {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if child, err := os.FindProcess(p.child); err == nil {
-			_ = child.Kill()
-		}
+		ours.Close()
 		in.Close()
 		_ = cmd.Wait()
 	})
+	// Until its child says something, that is still the shell.
+	if _, err := io.WriteString(ours, "ready\n"); err != nil {
+		t.Fatal(err)
+	}
+	if said := p.say(t, ""); said != "ready" {
+		t.Fatalf("the child said %q", said)
+	}
 	return p
 }
 
@@ -80,7 +91,7 @@ func TestProcessIsAsItIsNow(t *testing.T) {
 		if got == nil || got.PID != p.pid || got.Argv[0] != "sh" {
 			t.Fatalf("found %+v, want the shell", got)
 		}
-		if got := f.Process(p.child, child); got == nil || !slices.Equal(got.Argv, []string{"sleep", "1000"}) || !strings.HasSuffix(got.Parents[0], "sh") {
+		if got := f.Process(p.child, child); got == nil || !slices.Equal(got.Argv, []string{"cat", "-u"}) || !strings.HasSuffix(got.Parents[0], "sh") {
 			t.Fatalf("found %+v, want its child", got)
 		}
 	}
