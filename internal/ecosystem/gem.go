@@ -4,8 +4,8 @@ import "strings"
 
 // readGem reads what RubyGems and Bundler ask a gem server for: the files of
 // gems, gems/NAME-VERSION[-PLATFORM].gem, their specifications, the compact
-// index (info/NAME) and the JSON API. See https://guides.rubygems.org, "RubyGems
-// API" and "Compact Index API". What is about the server as a whole (versions,
+// index (info/NAME) and the JSON API. See the RubyGems Guides,
+// "RubyGems API" and "Compact Index API". What is about the server as a whole (versions,
 // names, specs.4.8.gz and api/v1/dependencies, which asks about many gems at
 // once) is no package.
 //

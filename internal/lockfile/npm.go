@@ -9,7 +9,7 @@ type npmEntry struct {
 }
 
 // readPackageLock reads package-lock.json and npm-shrinkwrap.json, of versions 1
-// to 3 (https://docs.npmjs.com/cli/configuring-npm/package-lock-json). Version 2
+// to 3 (npm help package-lock-json). Version 2
 // says everything twice; packages is what npm itself reads.
 func readPackageLock(r *reader) error {
 	j := r.json()
