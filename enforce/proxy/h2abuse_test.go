@@ -123,7 +123,6 @@ func TestHTTP2Content(t *testing.T) {
 		{"longer than said", "3", []string{"abcd"}, nil, "RST_STREAM PROTOCOL_ERROR"},
 		{"shorter than said", "4", []string{"abc"}, nil, "!200"},
 		{"no length", "", []string{"abc", "def"}, nil, "200"},
-		{"a length with a sign", "+3", []string{"abc"}, nil, "RST_STREAM PROTOCOL_ERROR"},
 		{"a pseudo-header in the trailer", "", []string{"abc"}, []string{":path: /y"}, "!200"},
 		{"an uppercase trailer", "", []string{"abc"}, []string{"X-Upper: 1"}, "!200"},
 	}
@@ -148,6 +147,48 @@ func TestHTTP2Content(t *testing.T) {
 					if wrong, not := strings.CutPrefix(tt.outcome, "!"); not && outcome == wrong || !not && outcome != tt.outcome {
 						t.Errorf("%s %q, want %s", outcome, body, tt.outcome)
 					}
+				})
+			}
+		})
+	}
+}
+
+// TestHTTP2Length: a length that can be read in two ways, or that the end of the
+// stream belies, is refused before any content comes (RFC 9113 section 8.1.1).
+func TestHTTP2Length(t *testing.T) {
+	tests := []struct {
+		name    string
+		lengths []string
+		end     bool
+	}{
+		{"a sign", []string{"+3"}, false},
+		{"a negative one", []string{"-3"}, false},
+		{"an empty one", []string{""}, false},
+		{"a list", []string{"3, 3"}, false},
+		{"hexadecimal", []string{"0x3"}, false},
+		{"an underscore", []string{"1_0"}, false},
+		{"a blank before it", []string{" 3"}, false},
+		{"one that overflows", []string{"18446744073709551619"}, false},
+		{"two that agree", []string{"3", "3"}, false},
+		{"two that differ", []string{"3", "300"}, false},
+		{"the stream has ended", []string{"3"}, true},
+		{"no number, and the stream has ended", []string{"x"}, true},
+	}
+	for _, e := range entrances2 {
+		t.Run(e.name, func(t *testing.T) {
+			for _, tt := range tests {
+				t.Run(tt.name, func(t *testing.T) {
+					w := newWire(t, e, allowAll, text("reached"))
+					f := w.frames()
+					fields := []string{":method: POST", ":scheme: https", w.fill(":authority: %h"), ":path: /x"}
+					for _, length := range tt.lengths {
+						fields = append(fields, "content-length: "+length)
+					}
+					f.ask(1, tt.end, fields...)
+					if outcome, body := f.answer(1); outcome != "400" {
+						t.Errorf("%s %q, want 400", outcome, body)
+					}
+					w.denied(ruleMessage, "Content-Length")
 				})
 			}
 		})

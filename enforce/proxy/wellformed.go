@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -23,13 +24,17 @@ func wellFormed(r *http.Request) *problem {
 }
 
 // wellFormed2 is about HTTP/2: a method that is no token, a path that is a whole
-// URL, and a Host field that differs from :authority (RFC 9113 section 8.3.1).
+// URL, a length that is none, and a Host field that differs from :authority (RFC
+// 9113 section 8.3.1).
 func wellFormed2(r *http.Request) *problem {
 	if !isToken([]byte(r.Method)) {
 		return refused(ruleMessage, http.StatusBadRequest, "method %q", r.Method)
 	}
 	if !strings.HasPrefix(r.RequestURI, "/") && r.RequestURI != "*" {
 		return refused(ruleMessage, http.StatusBadRequest, ":path %q does not begin with a slash", r.RequestURI)
+	}
+	if reason := wrongLength(r); reason != "" {
+		return refused(ruleMessage, http.StatusBadRequest, "%s", reason)
 	}
 	hosts := r.Header["Host"]
 	delete(r.Header, "Host")
@@ -40,6 +45,29 @@ func wellFormed2(r *http.Request) *problem {
 		}
 	}
 	return nil
+}
+
+// wrongLength says what is wrong with the Content-Length of an HTTP/2 request.
+// net/http takes the first of many, and what it cannot read for a 0, without a
+// word; and does not compare it with a stream that has ended (RFC 9113 section
+// 8.1.1).
+func wrongLength(r *http.Request) string {
+	lengths := r.Header["Content-Length"]
+	switch len(lengths) {
+	case 0:
+		return ""
+	case 1:
+	default:
+		return "two Content-Length fields"
+	}
+	var h head
+	if reason := h.setLength([]byte(lengths[0])); reason != "" {
+		return reason
+	}
+	if h.length != r.ContentLength {
+		return fmt.Sprintf("Content-Length %d on a stream that has ended", h.length)
+	}
+	return ""
 }
 
 // knownUpgrade refuses to change to a protocol that nobody here can read. An
