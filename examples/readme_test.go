@@ -11,8 +11,8 @@ import (
 	"github.com/juliendoutre/proxaudit/policy/allowlist"
 )
 
-// TestREADME runs every command of the README's shell blocks. A block that is
-// not known here fails: its commands would be run by nobody.
+// TestREADME runs every command of the shell blocks of the README and docs. A
+// block that is not known here fails: its commands would be run by nobody.
 func TestREADME(t *testing.T) {
 	const (
 		mainJob = "sh examples/npm/learn-and-enforce.sh"
@@ -66,18 +66,36 @@ func TestREADME(t *testing.T) {
 			}
 		}
 	}
-	blocks := regexp.MustCompile("(?s)```sh\n(.*?)\n```").FindAllStringSubmatch(read(t, "../README.md"), -1)
+	blocks := regexp.MustCompile("(?s)```sh\n(.*?)\n```").FindAllStringSubmatch(manual(t), -1)
 	for _, b := range blocks {
 		f, known := run[b[1]]
 		if !known {
-			t.Errorf("no test runs this block of the README:\n%s", b[1])
+			t.Errorf("no test runs this block:\n%s", b[1])
 			continue
 		}
 		delete(run, b[1])
 		t.Run(strings.Fields(b[1])[1], f)
 	}
 	for block := range run {
-		t.Errorf("the README has no block\n%s", block)
+		t.Errorf("neither the README nor docs have the block\n%s", block)
+	}
+}
+
+// TestLinks: what the README and docs refer to is there.
+func TestLinks(t *testing.T) {
+	docs, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range append(docs, "../README.md") {
+		for _, link := range regexp.MustCompile(`\]\(([^)#]+)`).FindAllStringSubmatch(read(t, file), -1) {
+			if strings.Contains(link[1], "://") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(file), link[1])); err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+		}
 	}
 }
 
@@ -102,11 +120,25 @@ func shell(t *testing.T, dir, script string) string {
 	return string(out)
 }
 
-// TestREADMEPolicy reads each policy of the README.
+// manual is the README and what is in docs.
+func manual(t *testing.T) string {
+	t.Helper()
+	docs, err := filepath.Glob("../docs/*.md")
+	if err != nil || len(docs) == 0 {
+		t.Fatalf("%v, %d files in docs", err, len(docs))
+	}
+	text := read(t, "../README.md")
+	for _, file := range docs {
+		text += "\n" + read(t, file)
+	}
+	return text
+}
+
+// TestREADMEPolicy reads each policy of the README and docs.
 func TestREADMEPolicy(t *testing.T) {
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(read(t, "../README.md"), -1)
-	if len(blocks) == 0 {
-		t.Error("the README shows no policy")
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(manual(t), -1)
+	if len(blocks) < 2 {
+		t.Errorf("the README and docs show %d policies", len(blocks))
 	}
 	for _, b := range blocks {
 		file := filepath.Join(t.TempDir(), "policy.yaml")
