@@ -9,9 +9,9 @@ import (
 )
 
 // maxScoredSize is how large a policy may be, in bytes, to be scored without being
-// asked to. A denial looks through every rule of its host for the nearest, so that
-// the time grows with the rules: nobody waits seconds for a line.
-const maxScoredSize = 256 << 10
+// asked to. It is read twice and asked about thousands of requests, some tenths of a
+// second at this size: nobody waits seconds for a line.
+const maxScoredSize = 1 << 20
 
 // sayScore tells who learned a policy, in a line or two, what it would let
 // through. Path is where it goes, "" for standard output.

@@ -21,6 +21,8 @@ type group struct {
 	opaque  []*rule // those that decide a connection that is not decrypted
 	byForm  [forms]paths
 	entries [forms][]entry // only while the index is built
+
+	approaches []*rule // for nearest
 }
 
 // packageBucket holds the rules of one key, by action.
@@ -94,6 +96,7 @@ func (g *group) freeze() {
 	if g == nil {
 		return
 	}
+	g.approaches = approaches(g.rules)
 	for f, entries := range g.entries {
 		g.byForm[f] = newPaths(entries)
 		g.entries[f] = nil

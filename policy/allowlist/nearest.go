@@ -2,7 +2,6 @@ package allowlist
 
 import (
 	"net/http"
-	"slices"
 
 	"github.com/juliendoutre/proxaudit/policy"
 )
@@ -30,7 +29,8 @@ func (o obstacle) String() string {
 }
 
 // unmatched returns the default, and where that denies, words for the rule that
-// came nearest. It is off the path of what is allowed, so it may take its time.
+// came nearest. Whoever is denied decides how often it is called, so it must not
+// take longer where a host has more rules.
 func (p *Policy) unmatched(q *question, hits [3]found) policy.Decision {
 	d := policy.Decision{Action: p.fallback, Default: true, Reason: noMatch}
 	d.Passthrough = q.scheme == schemeTCP && p.fallback != policy.Deny
@@ -74,13 +74,8 @@ func (ix *index) nearest(q *question) string {
 			if len(g.opaque) > 0 && opaque == nil {
 				opaque = g.opaque[0]
 			}
-			for _, r := range g.rules {
-				if o := r.stopped(q); best == nil || o > stopped {
-					best, stopped = r, o
-				}
-				if stopped == byExpiry {
-					break
-				}
+			if r, o := g.nearest(q); r != nil && (best == nil || o > stopped) {
+				best, stopped = r, o
 			}
 		}
 	}
@@ -100,39 +95,6 @@ func (ix *index) nearest(q *question) string {
 
 // expiredWords is the sentence about a rule that matches but for its date.
 func (r *rule) expiredWords() string { return r.name + " would, but it expired on " + r.expires.day }
-
-// stopped returns what stops the rule. Only the date is left when all else
-// matches, since a rule without one would have matched.
-func (r *rule) stopped(q *question) obstacle {
-	switch {
-	case r.schemes&q.scheme == 0:
-		return byScheme
-	case !r.matchesPort(q):
-		return byPort
-	case !r.matchesMethod(q):
-		return byMethod
-	case !r.matchesProcess(q):
-		return byProcess
-	case !r.matchesPath(q):
-		return byPath
-	case !r.matchesHeaders(q):
-		return byHeaders
-	case !r.matchesQuery(q), r.expires == nil && r.matchesVia(q):
-		return byQuery
-	case !r.matchesVia(q):
-		return byRedirect
-	default:
-		return byExpiry
-	}
-}
-
-// matchesPath compares paths one by one, without the index.
-func (r *rule) matchesPath(q *question) bool {
-	return r.paths == nil || slices.ContainsFunc(r.paths, func(pat pattern) bool {
-		matched, _ := pat.match(q.Path, true)
-		return matched
-	})
-}
 
 // nearestPackage returns words for why no rule about the request's package
 // matched.
