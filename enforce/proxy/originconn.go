@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/textproto"
+	"os"
 	"time"
 )
 
@@ -28,6 +29,7 @@ type originConn struct {
 	read      bool  // something came since the request was written
 	used      bool
 	idleSince time.Time
+	probe     [1]byte // see spent
 }
 
 // originWatcher is told what http.Transport tells an httptrace.ClientTrace.
@@ -100,6 +102,20 @@ func (c *originConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// spent reports whether nothing came behind the end of a response: what a server
+// sends unasked must not be taken for the answer to the next request, which may be
+// another process'. crypto/tls reads ahead, and a record of its own that it holds
+// already neither the buffer nor the socket shows; so it is asked for one more
+// byte, while the connection beneath gives it none.
+func (c *originConn) spent() bool {
+	if c.br.Buffered() > 0 || c.wire.ahead != nil {
+		return false
+	}
+	c.wire.shut = true
+	n, err := c.Conn.Read(c.probe[:])
+	return n == 0 && err == os.ErrDeadlineExceeded && c.wire.records.between()
+}
+
 // originBody is the body of a response. At its end the connection goes back to
 // the pool; left early, or broken off, it is closed.
 type originBody struct {
@@ -147,7 +163,7 @@ func (b *originBody) finish(whole bool) {
 		return
 	}
 	b.done = true
-	if b.stop() && whole && b.keep != nil && b.conn.br.Buffered() == 0 && b.conn.wire.ahead == nil {
+	if b.stop() && whole && b.keep != nil && b.conn.spent() {
 		b.keep(b.conn)
 		return
 	}

@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"net"
+	"os"
 	"sync"
 	"time"
 )
@@ -13,6 +14,7 @@ type originWire struct {
 	net.Conn
 	until time.Time // for the head; zero: no bound
 	armed bool      // a deadline is set that may be an earlier one
+	shut  bool      // nothing is read until begin
 
 	records recordReader
 	ahead   *[]byte // what was read and is not given out yet; nil: nothing
@@ -31,7 +33,7 @@ const lot = 4 << 10
 // begin bounds the time that the next head may take. The deadline in the poller
 // is moved when it passes, not twice a request.
 func (c *originWire) begin(patience time.Duration) {
-	c.until, c.much = time.Now().Add(patience), false
+	c.until, c.much, c.shut = time.Now().Add(patience), false, false
 	if !c.armed {
 		c.arm()
 	}
@@ -48,6 +50,9 @@ func (c *originWire) arm() {
 // Read implements net.Conn. What was read ahead it gives out by the record, so
 // that crypto/tls holds no part of the next one and ready can tell.
 func (c *originWire) Read(b []byte) (int, error) {
+	if c.shut {
+		return 0, os.ErrDeadlineExceeded // a temporary error to crypto/tls
+	}
 	if c.ahead == nil {
 		if !c.much {
 			n, err := c.wait(b)
@@ -147,12 +152,15 @@ func (r *recordReader) next(b []byte) int {
 	}
 }
 
+// between reports whether what was given out ends with a record.
+func (r *recordReader) between() bool { return r.rest == 0 && r.got == 0 }
+
 // whole reports whether b begins with a record and holds all of it.
 func (r *recordReader) whole(b []byte) bool {
 	if r.plain {
 		return len(b) > 0
 	}
-	return r.rest == 0 && r.got == 0 && len(b) >= recordHeader && len(b) >= recordHeader+length(b)
+	return r.between() && len(b) >= recordHeader && len(b) >= recordHeader+length(b)
 }
 
 func length(head []byte) int { return int(head[3])<<8 | int(head[4]) }
