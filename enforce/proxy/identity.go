@@ -67,6 +67,9 @@ func (p *Proxy) identify(x *exchange, r *http.Request, t target) *problem {
 		return refused(rulePath, http.StatusForbidden, "%v", err)
 	}
 	q.Path = path
+	if bad := ambiguousQuery(q.Query); bad != nil {
+		return bad
+	}
 	if p.Identify != nil {
 		q.Package, q.Registry = p.Identify(q)
 	}

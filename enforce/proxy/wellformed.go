@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"net/http"
+	"net/textproto"
 	"net/url"
 	"strings"
 
@@ -36,6 +37,7 @@ func wellFormed2(r *http.Request) *problem {
 	if reason := wrongLength(r); reason != "" {
 		return refused(ruleMessage, http.StatusBadRequest, "%s", reason)
 	}
+	trimValues(r.Header)
 	hosts := r.Header["Host"]
 	delete(r.Header, "Host")
 	for _, h := range hosts {
@@ -68,6 +70,32 @@ func wrongLength(r *http.Request) string {
 		return fmt.Sprintf("Content-Length %d on a stream that has ended", h.length)
 	}
 	return ""
+}
+
+// ambiguousQuery refuses a query that a server may end earlier than the policy: at
+// a number sign, which begins a fragment where there is one (RFC 3986 section 3.5;
+// nginx), and at a blank, behind which HTTP/1 has the version. In HTTP/1 there can
+// be none.
+func ambiguousQuery(query string) *problem {
+	switch i := strings.IndexAny(query, "# "); {
+	case i < 0:
+		return nil
+	case query[i] == '#':
+		return refused(rulePath, http.StatusForbidden, "ambiguous query: a number sign, which ends it to some servers; the character itself is written %%23")
+	default:
+		return refused(ruleMessage, http.StatusBadRequest, "a blank in the query")
+	}
+}
+
+// trimValues takes the blanks off the ends of fields' values, which HTTP/1 has
+// none of: a server that takes them off would have been asked something else than
+// what was decided (RFC 9113 section 8.2.1).
+func trimValues(h http.Header) {
+	for _, values := range h {
+		for i, v := range values {
+			values[i] = textproto.TrimString(v)
+		}
+	}
 }
 
 // knownUpgrade refuses to change to a protocol that nobody here can read. An
