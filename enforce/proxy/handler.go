@@ -130,7 +130,7 @@ func (p *Proxy) led(x *exchange, r *http.Request) {
 // the client hears of it: its next request may be here before this one is over.
 func (p *Proxy) leads(x *exchange, resp *http.Response) {
 	to, ok := redirection(&x.request, resp.StatusCode, resp.Header)
-	if !ok {
+	if !ok || namesAnotherOrigin(x.request.Header) {
 		return
 	}
 	from := x.request

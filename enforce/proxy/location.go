@@ -29,6 +29,22 @@ func (d *destination) shown() string {
 	return enforce.RedactURL(q.URL())
 }
 
+// namesAnotherOrigin reports whether a request has a field from which a server
+// behind a reverse proxy takes its own scheme, host or path (RFC 7239 and what
+// came before it). Where such a request is redirected to is the client's word: it
+// is its own proxy here.
+func namesAnotherOrigin(h http.Header) bool {
+	for name := range h {
+		lower := strings.ToLower(strings.ReplaceAll(name, "_", "-"))
+		for _, prefix := range [...]string{"forwarded", "x-forwarded", "x-original-", "x-rewrite-", "x-host", "x-http-host", "x-proxy-host", "x-override-url"} {
+			if strings.HasPrefix(lower, prefix) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // maxLocation bounds the Location that is read, in bytes. Signed URLs take up to
 // two thousand.
 const maxLocation = 8 << 10

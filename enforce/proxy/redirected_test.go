@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -25,6 +26,7 @@ type redirectWorld struct {
 	*wire
 	policy atomic.Pointer[allowlist.Policy]
 	hold   chan struct{} // until it is closed, bodies of paths that end with /hold wait
+	with   http.Header   // more fields of requests
 }
 
 const redirectPolicy = `version: 1
@@ -92,6 +94,7 @@ func (w *redirectWorld) send(method, host, target string, answer ...string) *htt
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	maps.Copy(r.Header, w.with)
 	for _, field := range answer {
 		name, value, _ := strings.Cut(field, "=")
 		r.Header.Add("Answer-"+name, strings.ReplaceAll(w.fill(value), "%s", scheme))
