@@ -39,6 +39,16 @@ func TestQuery(t *testing.T) {
 			no  no  service=xgit-upload-pack
 			no  no  service=git-upload-packx
 			no  no  xservice=git-upload-pack`},
+		{"{admin: '1'}", `
+			no  yes admin[]=1
+			no  yes ADMIN%5B0%5D=1
+			no  yes admin[=1
+			no  yes +admin=1
+			no  yes %20admin=1
+			no  yes admin%00x=1
+			no  no  x[admin]=1
+			no  no  admin[]=2
+			no  no  []=1`},
 		{"{a: [x, y*], 'b?': '*'}", `
 			yes - a=x
 			yes - a=yes&b=1
@@ -138,6 +148,18 @@ func TestHeaders(t *testing.T) {
 			yes yes https://ok.test/ X-Mode=read X-Tenant=1 Connection=keep-alive
 			no  no  https://ok.test/ X-Mode=read
 			no  yes tcp://ok.test:443`},
+		{"{Accept: application/vnd.raw+json}", `
+			no  yes https://ok.test/ Accept=application/vnd.raw+json
+			no  yes https://ok.test/ Accept=application/vnd.raw+json;q=0.9
+			no  yes https://ok.test/ Accept=*/*,application/vnd.raw+json
+			no  yes https://ok.test/ Accept=text/html;q=0.9,Application/Vnd.Raw+json;q=1,*/*
+			no  yes https://ok.test/ Accept=*/* accept=,application/vnd.raw+json
+			no  no  https://ok.test/ Accept=application/vnd.raw+jsonx
+			no  no  https://ok.test/ Accept=*/*;x=application/vnd.raw+json`},
+		{"{X-Mode: 'a, b'}", `
+			no  yes https://ok.test/ X-Mode=a,b
+			no  yes https://ok.test/ X-Mode=a X-Mode=B
+			no  no  https://ok.test/ X-Mode=b X-Mode=a`},
 		{"{x_mode: read}", `
 			yes yes https://ok.test/ X-Mode=read
 			yes yes https://ok.test/ X_MODE=read`},

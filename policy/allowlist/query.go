@@ -63,12 +63,24 @@ func (r *rule) deniesQuery(query string) bool {
 		}
 		name, value, _ := strings.Cut(pair, "=")
 		for i, c := range r.query {
-			if (c.name == anyName || matchesLoosely([]*glob{{first: c.name}}, name)) && matchesLoosely(c.values, value) {
+			if (c.name == anyName || matchesLoosely([]*glob{{first: c.name}}, name) || c.name == indexed(name)) && matchesLoosely(c.values, value) {
 				seen |= 1 << i
 			}
 		}
 	}
 	return seen == 1<<len(r.query)-1
+}
+
+// indexed returns what name is an element of to the servers that build arrays out of
+// parameters (PHP, Rails, Express): a[] and a[0] are a, and so is a with blanks
+// before it or a zero byte behind it.
+func indexed(name string) string {
+	name = unescape(strings.ReplaceAll(name, "+", " "), 3)
+	name = strings.TrimLeft(name, " ")
+	if i := strings.IndexAny(name, "[\x00"); i > 0 {
+		name = name[:i]
+	}
+	return strings.ToLower(name)
 }
 
 // matchesLoosely compares what a server may read in text: encoded once or more
@@ -130,8 +142,10 @@ func matchesAny(patterns []*glob, value string) bool {
 // matchesHeaders reports whether the rule covers the request's header fields.
 // Under allow and log each key must be there, unless it is optional, and each of
 // its values match, in every spelling of the name that a server may take for the
-// same; see equalField. Under deny one value is enough, in upper or lower case.
-// Fields that are not listed do not matter.
+// same; see equalField. Under deny one value is enough, in upper or lower case, and
+// so is one member of a list, for several fields of a name are one list and one
+// field may hold several values (RFC 9110 section 5.3). Fields that are not listed
+// do not matter.
 func (r *rule) matchesHeaders(q *question) bool {
 	switch {
 	case r.headers == nil:
@@ -153,13 +167,13 @@ func (c *condition) matchesHeader(q *question, deny bool) bool {
 		if !equalField(name, c.name) {
 			continue
 		}
-		for _, value := range values {
-			if deny {
-				if matchesAny(c.values, strings.ToLower(value)) {
-					return true
-				}
-				continue
+		if deny {
+			if c.matchesMember(values) {
+				return true
 			}
+			continue
+		}
+		for _, value := range values {
 			if !matchesAny(c.values, value) {
 				return false
 			}
@@ -170,6 +184,28 @@ func (c *condition) matchesHeader(q *question, deny bool) bool {
 		return false
 	}
 	return found && !c.isDropped(q) || !found && c.optional
+}
+
+// matchesMember reports whether a value of a field matches, as it is or as a server
+// may read it: one member of a list, with its parameters or without them, or all
+// fields as one list.
+func (c *condition) matchesMember(values []string) bool {
+	var members []string
+	for _, value := range values {
+		value = strings.ToLower(value)
+		if matchesAny(c.values, value) {
+			return true
+		}
+		for member := range strings.SplitSeq(value, ",") {
+			member = strings.Trim(member, " \t")
+			bare, _, _ := strings.Cut(member, ";")
+			if matchesAny(c.values, member) || matchesAny(c.values, strings.TrimRight(bare, " \t")) {
+				return true
+			}
+			members = append(members, member)
+		}
+	}
+	return len(members) > 1 && matchesAny(c.values, strings.Join(members, ", "))
 }
 
 // isDropped reports whether the request says that the field is about this
