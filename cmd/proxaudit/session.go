@@ -25,26 +25,25 @@ import (
 )
 
 // prepare puts everything in place that the command must not start without. The
-// jail takes longest and is made while the files are read.
+// files are read while the jail is made, which takes longer.
 func (s *session) prepare() error {
-	type made struct {
-		jail isolate.Jail
-		err  error
-	}
-	making := make(chan made, 1)
 	getAuthority := sync.OnceValues(s.authority)
-	go func() {
-		j, err := s.isolate(getAuthority)
-		making <- made{j, err}
-	}()
-	authority, err := getAuthority()
 	var roots func() *x509.CertPool
-	if err == nil {
-		roots, err = s.readFiles(authority.CertificatePEM())
+	read := sync.OnceValue(func() error {
+		a, err := getAuthority()
+		if err == nil {
+			roots, err = s.readFiles(a.CertificatePEM())
+		}
+		return err
+	})
+	go func() { _ = read() }() // waited for below
+	var err error
+	s.jail, err = s.isolate(getAuthority)
+	if err := cmp.Or(read(), err); err != nil {
+		return err
 	}
-	m := <-making
-	s.jail = m.jail
-	if err := cmp.Or(err, m.err); err != nil {
+	authority, err := getAuthority()
+	if err != nil {
 		return err
 	}
 	if err := s.publishPorts(); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/juliendoutre/proxaudit/enforce/isolate/control"
 	"github.com/juliendoutre/proxaudit/enforce/isolate/fakedns"
 	"github.com/juliendoutre/proxaudit/enforce/isolate/icmp"
+	"github.com/juliendoutre/proxaudit/enforce/isolate/launch"
 	"github.com/juliendoutre/proxaudit/enforce/isolate/sockowner"
 	"github.com/juliendoutre/proxaudit/enforce/isolate/supervisor"
 	"github.com/juliendoutre/proxaudit/policy"
@@ -40,7 +41,7 @@ const makeTimeout = 20 * time.Second
 // no process behind a connection (SO_PEERCRED has PID 0, the user and group are
 // right).
 type Netns struct {
-	first    *firstProcess
+	first    *launch.Process
 	ctl      *control.Conn
 	kind     capture.Kind
 	port     uint16
@@ -50,7 +51,6 @@ type Netns struct {
 	icmp     *icmp.Watcher
 	owners   *sockowner.Finder
 	watch    *supervisor.Supervisor
-	as       user
 	dials    *requests
 	pairs    *requests
 	ended    chan struct{} // closed when the run is over
@@ -69,27 +69,21 @@ func NewNetns(ctx context.Context, o NetnsOptions) (*Netns, error) {
 }
 
 func newNetns(ctx context.Context, o NetnsOptions, kinds ...capture.Kind) (*Netns, error) {
-	as, err := whichUser(o.KeepRoot)
+	first, err := launch.First(o.KeepRoot)
 	if err != nil {
-		return nil, &Refusal{Step: "find out who runs the command", Err: err}
-	}
-	ctl, far, err := control.Pair()
-	if err != nil {
-		return nil, &Refusal{Step: "prepare", Err: err}
-	}
-	first, err := startFirst(as, far)
-	far.Close()
-	if err != nil {
-		ctl.Close()
 		return nil, refused("make the namespaces", err)
 	}
+	ctl, err := control.FromFile(first.Control)
+	if err != nil {
+		return nil, refused("make the namespaces", first.Explain(err))
+	}
 	ended := make(chan struct{})
-	n := &Netns{first: first, ctl: ctl, as: as, names: &fakedns.Names{}, ended: ended,
+	n := &Netns{first: first, ctl: ctl, names: &fakedns.Names{}, ended: ended,
 		dials: newRequests(ctl, ended), pairs: newRequests(ctl, ended)}
 	// Whoever waits for the jail's first process gets an end of file when that
 	// is killed.
-	stop := context.AfterFunc(ctx, first.kill)
-	timeout := time.AfterFunc(makeTimeout, first.kill)
+	stop := context.AfterFunc(ctx, first.Kill)
+	timeout := time.AfterFunc(makeTimeout, first.Kill)
 	err = n.make(o, kinds)
 	timeout.Stop()
 	if !stop() && err == nil {
@@ -106,7 +100,7 @@ func newNetns(ctx context.Context, o NetnsOptions, kinds ...capture.Kind) (*Netn
 // has it tested. While that process starts, which takes milliseconds, the plan is
 // made.
 func (n *Netns) make(o NetnsOptions, kinds []capture.Kind) error {
-	plan, err := planFor(o, n.as)
+	plan, err := planFor(o, n.first.As)
 	if err != nil {
 		return &Refusal{Step: "look at what must be hidden", Err: err}
 	}
@@ -117,12 +111,12 @@ func (n *Netns) make(o NetnsOptions, kinds []capture.Kind) error {
 	err = n.ctl.Send(message{}, blob)
 	blob.Close()
 	if err != nil {
-		return n.first.explain("hand over the plan", err)
+		return refused("hand over the plan", n.first.Explain(err))
 	}
 	var made message
 	files, err := n.ctl.Receive(&made)
 	if err != nil {
-		return n.first.explain("make the jail", err)
+		return refused("make the jail", n.first.Explain(err))
 	}
 	if made.Failed != nil {
 		return refused(made.Failed.Step, made.Failed)
@@ -231,8 +225,8 @@ func (n *Netns) attributeTCP(client, server netip.AddrPort) (*policy.Process, er
 
 // Close implements Jail: whatever still runs in the jail is killed.
 func (n *Netns) Close() error {
-	n.first.kill()
-	n.first.wait()
+	n.first.Kill()
+	n.first.Wait()
 	if n.watch != nil {
 		n.watch.Close()
 	}

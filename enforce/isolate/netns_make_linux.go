@@ -10,6 +10,7 @@ import (
 
 	"github.com/juliendoutre/proxaudit/enforce/isolate/capture"
 	"github.com/juliendoutre/proxaudit/enforce/isolate/control"
+	"github.com/juliendoutre/proxaudit/enforce/isolate/launch"
 	"github.com/juliendoutre/proxaudit/enforce/isolate/mounts"
 	"github.com/juliendoutre/proxaudit/enforce/isolate/privilege"
 	"github.com/juliendoutre/proxaudit/enforce/isolate/seccomp"
@@ -17,17 +18,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// controlFD is the control socket in the first process: after the standard
-// files comes the first of ExtraFiles.
-const controlFD = 3
-
 // init turns this program into the first process of a jail when it was started
 // as one. It is not a call in main because packages are initialised in the order
 // of their paths (The Go Programming Language Specification, "Program
 // initialization"): here it comes before most of what proxaudit is linked with,
 // which spares a run some milliseconds.
 func init() {
-	if len(os.Args) == 3 && os.Args[1] == initArg {
+	if len(os.Args) == 3 && os.Args[1] == launch.Arg {
 		beFirst(os.Args[2])
 	}
 }
@@ -36,11 +33,11 @@ func init() {
 func beFirst(half string) {
 	// Privileges belong to threads: whatever drops them stays on this one.
 	runtime.LockOSThread()
-	ctl, err := control.FromFile(os.NewFile(controlFD, "control"))
+	ctl, err := control.FromFile(os.NewFile(launch.ControlFD, "control"))
 	switch {
 	case err != nil:
-		err = fmt.Errorf("%s is for proxaudit's own use: %w", initArg, err)
-	case half == "make":
+		err = fmt.Errorf("%s is for proxaudit's own use: %w", launch.Arg, err)
+	case half == launch.Make:
 		err = makeJail(ctl)
 	default:
 		err = keepJail(ctl)
@@ -56,7 +53,7 @@ func beFirst(half string) {
 // in its namespaces, makes the jail, hands out its sockets, drops everything
 // and becomes keepJail.
 func makeJail(ctl *control.Conn) error {
-	if err := closeOnExec(controlFD); err != nil {
+	if err := closeOnExec(launch.ControlFD); err != nil {
 		return err
 	}
 	var m message
@@ -157,13 +154,13 @@ func again(ctl *control.Conn) error {
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return fmt.Errorf("ask to die with the proxy: %w", err)
 	}
-	if err := inherit(int(f.Fd()), controlFD); err != nil {
+	if err := inherit(int(f.Fd()), launch.ControlFD); err != nil {
 		return fmt.Errorf("pass the control socket on: %w", err)
 	}
 	if err := filter(ctl, seccomp.InstallHere); err != nil {
 		return err
 	}
-	err = syscall.Exec("/proc/self/exe", []string{"proxaudit", initArg, "keep"}, nil)
+	err = syscall.Exec("/proc/self/exe", []string{"proxaudit", launch.Arg, "keep"}, nil)
 	return fmt.Errorf("execute the first process again: %w", err)
 }
 

@@ -8,11 +8,12 @@ import (
 	"strings"
 
 	"github.com/juliendoutre/proxaudit/enforce/isolate/capture"
+	"github.com/juliendoutre/proxaudit/enforce/isolate/launch"
 	"github.com/juliendoutre/proxaudit/enforce/isolate/mounts"
 )
 
 // planFor gathers, while still outside, what the file tree must look like.
-func planFor(o NetnsOptions, as user) (mounts.Plan, error) {
+func planFor(o NetnsOptions, as launch.User) (mounts.Plan, error) {
 	sockets, err := mounts.BoundSockets()
 	if err != nil {
 		return mounts.Plan{}, err
@@ -23,7 +24,7 @@ func planFor(o NetnsOptions, as user) (mounts.Plan, error) {
 	}
 	p := mounts.Plan{
 		JavaHomes: javaHomes(), NameServer: capture.Self4.String(),
-		Sockets: sockets, Root: as.root, Dir: dir, Sysctls: map[string]string{},
+		Sockets: sockets, Root: as.Root, Dir: dir, Sysctls: map[string]string{},
 	}
 	if o.CA != nil {
 		if p.CA, err = o.CA(); err != nil {
@@ -40,7 +41,7 @@ func planFor(o NetnsOptions, as user) (mounts.Plan, error) {
 	if !o.UserNamespaces {
 		p.Sysctls["user/max_user_namespaces"] = "0"
 	}
-	if as.root {
+	if as.Root {
 		// Root outside may listen on port 80 without asking.
 		p.Sysctls["net/ipv4/ip_unprivileged_port_start"] = "0"
 		p.Terminals = terminals()

@@ -35,7 +35,7 @@ func (n *Netns) Run(ctx context.Context, c Command) (int, error) {
 		return 0, &child.StartError{Argv0: c.Argv[0], Code: 125, Err: err}
 	}
 	defer std.close()
-	r := &run{n: n, tty: openTerminal(n.first.pid), signals: make(chan os.Signal, 64)}
+	r := &run{n: n, tty: openTerminal(n.first.PID), signals: make(chan os.Signal, 64)}
 	defer r.tty.close()
 	signal.Notify(r.signals, r.forwarded()...)
 	defer signal.Stop(r.signals)
@@ -61,7 +61,7 @@ func (r *run) start(c Command, std *stdio) error {
 	fail := func(code int, err error) error {
 		return &child.StartError{Argv0: c.Argv[0], Code: code, Err: err}
 	}
-	blob, err := control.Blob(command{Argv: raw(c.Argv), Env: raw(r.n.as.environ(c.Env))})
+	blob, err := control.Blob(command{Argv: raw(c.Argv), Env: raw(r.n.first.As.Environ(c.Env))})
 	if err != nil {
 		return fail(125, err)
 	}
@@ -93,8 +93,8 @@ func (r *run) wait(ctx context.Context) (int, error) {
 		case m, ok := <-news:
 			switch {
 			case !ok:
-				r.n.first.kill()
-				r.n.first.wait()
+				r.n.first.Kill()
+				r.n.first.Wait()
 				if cause == nil {
 					cause = errGone
 				}
@@ -112,7 +112,7 @@ func (r *run) wait(ctx context.Context) (int, error) {
 			r.send(syscall.SIGCONT, true)
 			kill = time.After(stopGrace)
 		case <-kill:
-			r.n.first.kill()
+			r.n.first.Kill()
 		}
 	}
 }

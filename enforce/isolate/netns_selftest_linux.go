@@ -59,16 +59,16 @@ func (n *Netns) selfTest(probe string) error {
 	}
 	test := &selfTest{
 		Loopback: loopback.Addr().String(), Abstract: abstract.Addr().String(), Probe: probe,
-		NetNS: namespace, Keep: n.as.keep, Nonce: nonce,
+		NetNS: namespace, Keep: n.first.As.Keep, Nonce: nonce,
 	}
 	arrived := make(chan error, 1)
 	go func() { arrived <- n.expect(nonce) }()
 	if err := n.ctl.Send(message{Test: test}); err != nil {
-		return n.first.explain("test the jail", err)
+		return refused("test the jail", n.first.Explain(err))
 	}
 	var result message
 	if _, err := n.ctl.Receive(&result); err != nil {
-		return n.first.explain("test the jail", err)
+		return refused("test the jail", n.first.Explain(err))
 	}
 	if result.Failed != nil {
 		return refused("test the jail", result.Failed)

@@ -18,7 +18,7 @@ func (n *Netns) supervise(o NetnsOptions, p mounts.Plan) (probe string, err erro
 	files, err := n.ctl.Receive(&m)
 	switch {
 	case err != nil:
-		return "", n.first.explain("drop privileges", err)
+		return "", refused("drop privileges", n.first.Explain(err))
 	case m.Failed != nil:
 		return "", &Refusal{Step: m.Failed.Step, Err: m.Failed, Mend: superviseMend(m.Failed)}
 	case !m.Supervised || len(files) != 1:
@@ -27,7 +27,7 @@ func (n *Netns) supervise(o NetnsOptions, p mounts.Plan) (probe string, err erro
 	}
 	probe = "/proxaudit-probe-" + rand.Text()
 	n.watch, err = supervisor.Start(files[0], supervisor.Options{
-		PID: n.first.pid, Allowed: p.AllowSockets, Root: p.Root, Probe: probe, Pair: n.pair, Hidden: o.Hidden,
+		PID: n.first.PID, Allowed: p.AllowSockets, Root: p.Root, Probe: probe, Pair: n.pair, Hidden: o.Hidden,
 	})
 	if err != nil {
 		return "", &Refusal{Step: what, Err: err, Mend: superviseMend(err)}

@@ -29,14 +29,20 @@ const Root Set = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_FOWN
 	1<<unix.CAP_FSETID | 1<<unix.CAP_KILL | 1<<unix.CAP_SETGID | 1<<unix.CAP_SETUID
 
 // Needed are the capabilities that making a jail takes, in its own user
-// namespace. They are handed over as ambient ones: an exec as anyone but root
-// loses all others. DAC_OVERRIDE is for an overlay's work directory, which the
-// kernel makes with mode 0.
-func Needed() []uintptr {
-	return []uintptr{
+// namespace, and those that the command keeps. They are handed over as ambient
+// ones: an exec as anyone but root loses all others. DAC_OVERRIDE is for an
+// overlay's work directory, which the kernel makes with mode 0.
+func Needed(keep Set) []uintptr {
+	all := []uintptr{
 		unix.CAP_NET_ADMIN, unix.CAP_SYS_ADMIN, unix.CAP_NET_BIND_SERVICE,
 		unix.CAP_NET_RAW, unix.CAP_SETPCAP, unix.CAP_SYS_RESOURCE, unix.CAP_DAC_OVERRIDE,
 	}
+	for c := range uintptr(unix.CAP_LAST_CAP + 1) {
+		if keep&(1<<c) != 0 {
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 // Drop reduces the thread to keep, for good: the bounding set, the ambient set,

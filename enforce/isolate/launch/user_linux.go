@@ -1,4 +1,4 @@
-package isolate
+package launch
 
 import (
 	"bufio"
@@ -13,15 +13,16 @@ import (
 	"github.com/juliendoutre/proxaudit/enforce/isolate/privilege"
 )
 
-// user is who the command runs as, and how that is spelled for a new user
+// User is who the command runs as, and how that is spelled for a new user
 // namespace: every ID that exists inside is the same one outside.
-type user struct {
-	// root is true when the command keeps being root of the host.
-	root       bool
+type User struct {
+	// Root is true when the command keeps being root of the host.
+	Root bool
+	// Keep are the capabilities that it keeps.
+	Keep       privilege.Set
 	uids, gids []syscall.SysProcIDMap
 	setgroups  bool
 	credential *syscall.Credential
-	keep       privilege.Set
 	// env replaces variables that still name root.
 	env map[string]string
 }
@@ -32,15 +33,15 @@ var strongGroups = []string{"docker", "lxd", "incus", "libvirt", "disk", "sudo",
 
 // whichUser chooses. An ordinary user stays as they are. Root stays root,
 // unless sudo says who called it.
-func whichUser(keepRoot bool) (user, error) {
+func whichUser(keepRoot bool) (User, error) {
 	if os.Geteuid() != 0 {
 		uid, gid := os.Geteuid(), os.Getegid()
-		return user{uids: same(uid), gids: same(gid)}, nil
+		return User{uids: same(uid), gids: same(gid)}, nil
 	}
 	if name := os.Getenv("SUDO_UID"); name != "" && !keepRoot {
 		uid, err := strconv.Atoi(name)
 		if err != nil || uid < 0 {
-			return user{}, fmt.Errorf("SUDO_UID is %q", name)
+			return User{}, fmt.Errorf("SUDO_UID is %q", name)
 		}
 		if uid != 0 {
 			return sudoUser(uid)
@@ -48,13 +49,42 @@ func whichUser(keepRoot bool) (user, error) {
 	}
 	uids, err := everyID("/proc/self/uid_map")
 	if err != nil {
-		return user{}, err
+		return User{}, err
 	}
 	gids, err := everyID("/proc/self/gid_map")
 	if err != nil {
-		return user{}, err
+		return User{}, err
 	}
-	return user{root: true, uids: uids, gids: gids, setgroups: true, keep: privilege.Root}, nil
+	return User{Root: true, uids: uids, gids: gids, setgroups: true, Keep: privilege.Root}, nil
+}
+
+// mapIDs maps the IDs of a process that was started without
+// (user_namespaces(7), "User and group ID mappings"). It waits for a plan
+// meanwhile, and does nothing.
+func (u User) mapIDs(pid int) error {
+	if u.credential != nil {
+		return nil // it was started with
+	}
+	groups := "deny" // what setgroups(2) takes away could be a refusal
+	if u.setgroups {
+		groups = "allow"
+	}
+	for _, f := range []struct{ name, content string }{
+		{"uid_map", lines(u.uids)}, {"setgroups", groups}, {"gid_map", lines(u.gids)},
+	} {
+		if err := os.WriteFile(fmt.Sprintf("/proc/%d/%s", pid, f.name), []byte(f.content), 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func lines(ids []syscall.SysProcIDMap) string {
+	var b strings.Builder
+	for _, m := range ids {
+		fmt.Fprintf(&b, "%d %d %d\n", m.ContainerID, m.HostID, m.Size)
+	}
+	return b.String()
 }
 
 func same(id int) []syscall.SysProcIDMap {
@@ -86,16 +116,16 @@ func everyID(path string) ([]syscall.SysProcIDMap, error) {
 }
 
 // sudoUser is who called sudo, with their groups but for the strong ones.
-func sudoUser(uid int) (user, error) {
+func sudoUser(uid int) (User, error) {
 	account, err := osuser.LookupId(strconv.Itoa(uid))
 	if err != nil {
-		return user{}, fmt.Errorf("find the user who called sudo: %w", err)
+		return User{}, fmt.Errorf("find the user who called sudo: %w", err)
 	}
 	gid, err := strconv.Atoi(account.Gid)
 	if err != nil {
-		return user{}, fmt.Errorf("group of %s: %w", account.Username, err)
+		return User{}, fmt.Errorf("group of %s: %w", account.Username, err)
 	}
-	u := user{uids: same(uid), gids: same(gid), setgroups: true,
+	u := User{uids: same(uid), gids: same(gid), setgroups: true,
 		credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)},
 		env: map[string]string{
 			"HOME": account.HomeDir, "USER": account.Username, "LOGNAME": account.Username, "MAIL": "",
@@ -116,8 +146,8 @@ func sudoUser(uid int) (user, error) {
 	return u, nil
 }
 
-// environ returns env with the user's own variables.
-func (u user) environ(env []string) []string {
+// Environ returns env with the user's own variables.
+func (u User) Environ(env []string) []string {
 	if len(u.env) == 0 {
 		return env
 	}
