@@ -21,6 +21,7 @@ const maxLoggedBody = 64 << 10
 type countingBody struct {
 	io.ReadCloser
 	n       atomic.Int64
+	broken  atomic.Bool // it ended before its end, or was closed
 	kept    *keptBody
 	trailer *http.Request // whose trailer is filled in at the end; nil for none
 }
@@ -29,8 +30,11 @@ func (b *countingBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.n.Add(int64(n))
 	b.kept.keep(p[:n])
-	if err == io.EOF && b.trailer != nil {
+	switch {
+	case err == io.EOF && b.trailer != nil:
 		stripTrailer(b.trailer.Trailer)
+	case err != nil && err != io.EOF:
+		b.broken.Store(true)
 	}
 	return n, err
 }

@@ -26,6 +26,11 @@ func (p *Proxy) forward(r *http.Request, x *exchange) (*http.Response, error) {
 	if outside {
 		x.address = "" // it is the outer proxy's, and says nothing of the host
 	}
+	if err == nil && x.sent != nil && x.sent.broken.Load() {
+		if err = malformedBy(r); err != nil {
+			_ = resp.Body.Close() // the server answered what broke off before the transport gave up
+		}
+	}
 	if err != nil {
 		return p.failed(r, x, err), nil
 	}
