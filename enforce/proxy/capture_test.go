@@ -53,6 +53,8 @@ type jailedConn struct {
 
 func (c *jailedConn) LocalAddr() net.Addr { return c.local }
 
+func (c *jailedConn) CloseWrite() error { return closeWrite(c.Conn) }
+
 func (c *jailedConn) SetLinger(seconds int) error { return c.Conn.(*net.TCPConn).SetLinger(seconds) }
 
 var (

@@ -47,7 +47,7 @@ func (p *Proxy) forward(r *http.Request, x *exchange) (*http.Response, error) {
 		}
 	}
 	if switching {
-		return p.upgraded(resp, x), nil
+		return p.upgraded(r, resp, x), nil
 	}
 	body := &responseBody{ReadCloser: resp.Body, x: x, trailer: resp}
 	if p.Evidence {
@@ -69,19 +69,19 @@ func (p *Proxy) forward(r *http.Request, x *exchange) (*http.Response, error) {
 	return resp, nil
 }
 
-// upgraded watches the connection of a WebSocket.
-func (p *Proxy) upgraded(resp *http.Response, x *exchange) *http.Response {
-	conn, ok := resp.Body.(io.ReadWriteCloser)
+// upgraded takes the connection of a WebSocket out of resp, and what says so:
+// goproxy would end it with whichever direction ends first, and drop what the other
+// one carries. See Proxy.webSocket.
+func (p *Proxy) upgraded(r *http.Request, resp *http.Response, x *exchange) *http.Response {
+	server, ok := resp.Body.(io.ReadWriteCloser)
 	if !ok {
-		return resp
+		_ = resp.Body.Close()
+		return p.failed(r, x, errors.New("the connection cannot be taken over"))
 	}
-	header := resp.Header
-	resp.Body = &upgradedBody{ReadWriteCloser: conn, end: func(b *upgradedBody) {
-		ev := p.responseEvent(x, http.StatusSwitchingProtocols, header)
-		ev.RequestBytes, ev.ResponseBytes = b.up.Load(), b.down.Load()
-		ev.RequestFrames, ev.ResponseFrames = b.upFrames.count.Load(), b.downFrames.count.Load()
-		p.recordResponse(ev)
-	}}
+	x.upgrade = &upgrade{server: server, header: resp.Header.Clone()}
+	delete(resp.Header, "Connection")
+	delete(resp.Header, "Upgrade")
+	resp.Body = http.NoBody
 	return resp
 }
 

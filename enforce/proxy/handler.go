@@ -24,6 +24,7 @@ type exchange struct {
 	sent    *countingBody // the request's body, nil when it has none
 	address string        // dialled
 	failed  error         // the response's body ended before its end
+	upgrade *upgrade      // to a WebSocket; nil for none
 	// location is where the response redirects to, for events; "" for nowhere.
 	location string
 	turn     bool // it is counted among those under way
@@ -112,8 +113,8 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t target) {
 	}()
 	defer rw.lateFlush.end()
 	p.engine.ServeHTTP(rw, r)
-	if rw.hijacked != nil {
-		_ = rw.hijacked.Close() // goproxy does not: the client would never see that the server has ended
+	if x.upgrade != nil {
+		p.webSocket(w, x)
 	}
 	if x.failed != nil {
 		breakOff(r)

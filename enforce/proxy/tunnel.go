@@ -78,7 +78,7 @@ func join(client *clientConn, server net.Conn) (up, down int64) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		up, _ = io.Copy(server, client)
-		closeWrite(server)
+		_ = closeWrite(server)
 	})
 	down, _ = io.Copy(client.Conn, server)
 	_ = client.CloseWrite()
@@ -86,12 +86,12 @@ func join(client *clientConn, server net.Conn) (up, down int64) {
 	return up, down
 }
 
-func closeWrite(c net.Conn) {
+// closeWrite ends what is sent to c, or all of c where that alone is not possible.
+func closeWrite(c io.Closer) error {
 	if h, ok := c.(interface{ CloseWrite() error }); ok {
-		_ = h.CloseWrite()
-		return
+		return h.CloseWrite()
 	}
-	_ = c.Close()
+	return c.Close()
 }
 
 func milliseconds(d time.Duration) float64 {

@@ -1,17 +1,20 @@
 package proxy
 
 import (
+	"bytes"
+	"context"
 	"encoding/binary"
 	"io"
-	"sync"
-	"sync/atomic"
+	"net"
+	"net/http"
+	"time"
 )
 
 // frameCounter counts the frames of one direction of a WebSocket while its bytes
 // pass, and keeps none of them (RFC 6455 section 5.2). It is for one goroutine at
-// a time; count may be read from others.
+// a time.
 type frameCounter struct {
-	count  atomic.Int64
+	count  int64
 	header [14]byte // of the frame that is being read
 	have   int      // bytes of it
 	left   uint64   // bytes of the payload that are still to come
@@ -30,7 +33,7 @@ func (f *frameCounter) add(p []byte) {
 		f.have++
 		p = p[1:]
 		if f.have >= 2 && f.have == f.size() {
-			f.count.Add(1)
+			f.count++
 			f.left = f.payload()
 			f.have = 0
 		}
@@ -63,32 +66,72 @@ func (f *frameCounter) payload() uint64 {
 	}
 }
 
-// upgradedBody is the connection behind a 101 response. It counts both ways,
-// which two goroutines do.
-type upgradedBody struct {
-	io.ReadWriteCloser
-	up, down             atomic.Int64
-	upFrames, downFrames frameCounter
-	end                  func(*upgradedBody)
-	once                 sync.Once
+// upgrade is a WebSocket that the server agreed to and the client does not know of
+// yet.
+type upgrade struct {
+	server io.ReadWriteCloser
+	header http.Header // of the response
 }
 
-func (b *upgradedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadWriteCloser.Read(p)
-	b.down.Add(int64(n))
-	b.downFrames.add(p[:n])
+// webSocket tells the client of x that the server agreed, joins the two until both
+// have ended, and records what passed.
+func (p *Proxy) webSocket(w http.ResponseWriter, x *exchange) {
+	server := x.upgrade.server
+	defer func() { _ = server.Close() }()
+	up, down := &oneWay{}, &oneWay{Reader: server}
+	defer func() {
+		ev := p.responseEvent(x, http.StatusSwitchingProtocols, x.upgrade.header)
+		ev.RequestBytes, ev.ResponseBytes = up.bytes, down.bytes
+		ev.RequestFrames, ev.ResponseFrames = up.frames.count, down.frames.count
+		p.recordResponse(ev)
+	}()
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return // the client is gone
+	}
+	client := unguarded(conn)
+	defer func() { _ = client.Close() }()
+	defer context.AfterFunc(p.life, func() { _ = server.Close() })()
+	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
+	up.Reader = io.MultiReader(bytes.NewReader(early), client)
+	joinMessages(client, server, up, down, p.Limits.IdleTimeout)
+}
+
+// joinMessages copies both ways until both directions ended. The end of one is
+// passed on, and the other one has that much longer: what a peer sent before it
+// learnt of the end was sent, and may be its last word (RFC 6455 section 7.1.1).
+func joinMessages(client net.Conn, server io.ReadWriteCloser, up, down *oneWay, longer time.Duration) {
+	ended := make(chan struct{}, 2)
+	go func() {
+		_, _ = io.Copy(server, up)
+		if up.broken || closeWrite(server) != nil {
+			_ = server.Close()
+		}
+		ended <- struct{}{}
+	}()
+	go func() {
+		_, _ = io.Copy(client, down)
+		_ = closeWrite(client)
+		ended <- struct{}{}
+	}()
+	<-ended
+	timer := time.AfterFunc(longer, func() { _ = client.Close(); _ = server.Close() })
+	<-ended
+	timer.Stop()
+}
+
+// oneWay counts what one side of a WebSocket sent.
+type oneWay struct {
+	io.Reader
+	bytes  int64
+	frames frameCounter
+	broken bool // it ended otherwise than in good order
+}
+
+func (o *oneWay) Read(p []byte) (int, error) {
+	n, err := o.Reader.Read(p)
+	o.bytes += int64(n)
+	o.frames.add(p[:n])
+	o.broken = err != nil && err != io.EOF
 	return n, err
-}
-
-func (b *upgradedBody) Write(p []byte) (int, error) {
-	n, err := b.ReadWriteCloser.Write(p)
-	b.up.Add(int64(n))
-	b.upFrames.add(p[:n])
-	return n, err
-}
-
-func (b *upgradedBody) Close() error {
-	err := b.ReadWriteCloser.Close()
-	b.once.Do(func() { b.end(b) })
-	return err
 }

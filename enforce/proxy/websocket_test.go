@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -40,7 +41,7 @@ func TestFrameCounter(t *testing.T) {
 			f.add(rest[:n])
 			rest = rest[n:]
 		}
-		if got := f.count.Load(); got != 9 {
+		if got := f.count; got != 9 {
 			t.Errorf("in pieces of %d: %d frames, want 9", size, got)
 		}
 	}
@@ -85,7 +86,7 @@ func TestWebSocketAtEveryEntrance(t *testing.T) {
 	for _, e := range entrances1 {
 		t.Run(e.name, func(t *testing.T) {
 			w := newWire(t, e, onlyWebSocket, echoWebSocket(t))
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			c, resp, err := websocket.Dial(ctx, w.webSocketURL(), &websocket.DialOptions{
 				HTTPClient:   &http.Client{Transport: w.transport()},
@@ -160,6 +161,76 @@ func TestOtherWebSocketLibrary(t *testing.T) {
 				t.Errorf("event %+v", ev)
 			}
 		})
+	}
+}
+
+// TestWebSocketEndsOneWay: what one side sends after the other one has ended
+// arrives and is counted, and a connection that is lost ends both at once.
+func TestWebSocketEndsOneWay(t *testing.T) {
+	const frame, handshake = "\x81\x02hi", "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+	type half interface{ CloseWrite() error }
+	tests := []struct {
+		name     string
+		client   func(conn net.Conn, br *bufio.Reader)
+		server   func(conn net.Conn)
+		up, down int64 // frames
+	}{
+		{"the server first", func(conn net.Conn, br *bufio.Reader) {
+			_, _ = io.Copy(io.Discard, br)
+			_, _ = io.WriteString(conn, frame+frame)
+			_ = conn.Close()
+		}, func(conn net.Conn) {
+			_, _ = io.WriteString(conn, frame)
+			_ = conn.(half).CloseWrite()
+			_, _ = io.Copy(io.Discard, conn)
+			_ = conn.Close()
+		}, 2, 1},
+		{"the client first", func(conn net.Conn, br *bufio.Reader) {
+			_, _ = io.WriteString(conn, frame)
+			_ = conn.(half).CloseWrite()
+			_, _ = io.Copy(io.Discard, br)
+			_ = conn.Close()
+		}, func(conn net.Conn) {
+			_, _ = io.Copy(io.Discard, conn)
+			_, _ = io.WriteString(conn, frame+frame)
+			_ = conn.Close()
+		}, 1, 2},
+		{"the client, by a reset", func(conn net.Conn, br *bufio.Reader) {
+			_, _ = br.Peek(len(frame))
+			reset(conn)
+		}, func(conn net.Conn) {
+			_, _ = io.WriteString(conn, frame)
+			_, _ = io.Copy(io.Discard, conn) // and it stays open
+		}, 0, 1},
+	}
+	for _, e := range entrances1 {
+		for _, tt := range tests {
+			t.Run(e.name+", "+tt.name, func(t *testing.T) {
+				received := make(chan net.Conn, 1)
+				w := newWire(t, e, onlyWebSocket, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					conn, _, err := http.NewResponseController(w).Hijack()
+					if err != nil {
+						return
+					}
+					_, _ = io.WriteString(conn, handshake)
+					tt.server(conn)
+					received <- conn
+				}))
+				conn := w.open()
+				_ = conn.SetDeadline(time.Now().Add(patience))
+				_, _ = io.WriteString(conn, w.fill("GET %t/ws HTTP/1.1\r\nHost: %h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"))
+				br := bufio.NewReader(conn)
+				if resp, err := http.ReadResponse(br, nil); err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+					t.Fatalf("%v %v", resp, err)
+				}
+				tt.client(conn, br)
+				happens(t, "the end was recorded", func() bool { return len(w.events.of(enforce.StageResponse)) == 1 })
+				if ev := w.events.one(t, enforce.StageResponse); ev.RequestFrames != tt.up || ev.ResponseFrames != tt.down {
+					t.Errorf("event %+v, want %d frames up and %d down", ev, tt.up, tt.down)
+				}
+				_ = await(t, received).Close()
+			})
+		}
 	}
 }
 

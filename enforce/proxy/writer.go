@@ -18,8 +18,7 @@ var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return 
 type responseWriter struct {
 	http.ResponseWriter
 	lateFlush
-	last     bool     // no HTTP follows on the connection, whatever the status
-	hijacked net.Conn // nil unless the connection was taken over
+	last bool // no HTTP follows on the connection, whatever the status
 }
 
 func newResponseWriter(w http.ResponseWriter, last bool) *responseWriter {
@@ -41,6 +40,9 @@ func (w *responseWriter) WriteHeader(status int) {
 		w.ResponseWriter.Header().Set("Connection", "close")
 	}
 	h := w.ResponseWriter.Header()
+	if status == http.StatusSwitchingProtocols { // goproxy does not know: see Proxy.upgraded
+		h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{"websocket"}
+	}
 	w.ResponseWriter.WriteHeader(status)
 	if status < http.StatusOK {
 		return
@@ -75,13 +77,6 @@ func (w *responseWriter) Flush() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.flush()
-}
-
-// Hijack implements http.Hijacker for WebSocket.
-func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
-	w.hijacked = unguarded(conn)
-	return w.hijacked, rw, err
 }
 
 // ReadFrom implements io.ReaderFrom, which io.Copy prefers.
