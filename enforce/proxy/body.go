@@ -82,6 +82,7 @@ var hashes = sync.Pool{New: func() any { return sha256.New() }}
 type responseBody struct {
 	io.ReadCloser
 	x       *exchange
+	empty   bool      // it is known that nothing will come
 	sum     hash.Hash // nil when not asked for
 	n       int64
 	kept    *keptBody
@@ -93,7 +94,7 @@ type responseBody struct {
 // here reports whether a read would not wait.
 func (b *responseBody) here() bool {
 	h, ok := b.ReadCloser.(interface{ here() bool })
-	return ok && h.here()
+	return b.empty || ok && h.here()
 }
 
 func (b *responseBody) Read(p []byte) (int, error) {

@@ -49,7 +49,7 @@ func (p *Proxy) forward(r *http.Request, x *exchange) (*http.Response, error) {
 	if switching {
 		return p.upgraded(r, resp, x), nil
 	}
-	body := &responseBody{ReadCloser: resp.Body, x: x, trailer: resp}
+	body := &responseBody{ReadCloser: resp.Body, x: x, trailer: resp, empty: resp.ContentLength == 0}
 	if p.Evidence {
 		body.sum = hashes.Get().(hash.Hash)
 	}

@@ -26,8 +26,8 @@ import (
 // grpcServer is grpc-go's own server, of its own HTTP/2 implementation.
 type grpcServer struct {
 	testgrpc.UnimplementedTestServiceServer
-	began chan struct{} // a call waits
-	ended chan error    // how its context ended
+	began chan bool  // a call waits; whether it has a deadline
+	ended chan error // how its context ended
 }
 
 func (s *grpcServer) UnaryCall(ctx context.Context, in *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
@@ -38,7 +38,8 @@ func (s *grpcServer) UnaryCall(ctx context.Context, in *testgrpc.SimpleRequest) 
 	case want != nil:
 		return nil, status.Error(codes.Code(want.GetCode()), want.GetMessage())
 	case in.GetFillUsername(): // wait for the end
-		s.began <- struct{}{}
+		_, limited := ctx.Deadline()
+		s.began <- limited
 		<-ctx.Done()
 		s.ended <- ctx.Err()
 		return nil, ctx.Err()
@@ -99,7 +100,7 @@ func grpcClient(t *testing.T, w *wire) (testgrpc.TestServiceClient, *grpcServer)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &grpcServer{began: make(chan struct{}, 1), ended: make(chan error, 1)}
+	server := &grpcServer{began: make(chan bool, 1), ended: make(chan error, 1)}
 	s := grpc.NewServer(grpc.Creds(credentials.NewServerTLSFromCert(leaf)))
 	testgrpc.RegisterTestServiceServer(s, server)
 	go func() { _ = s.Serve(l) }()
@@ -187,15 +188,17 @@ func TestGRPC(t *testing.T) {
 			}
 		},
 		"a deadline": func(t *testing.T, ctx context.Context, c testgrpc.TestServiceClient, s *grpcServer) {
-			ctx, cancel := context.WithTimeout(ctx, time.Second)
-			defer cancel()
-			if _, err := c.UnaryCall(ctx, &testgrpc.SimpleRequest{FillUsername: true}); status.Code(err) != codes.DeadlineExceeded {
+			late := &passedWhenSaid{ctx, make(chan struct{})}
+			limited := make(chan bool, 1)
+			go func() { limited <- <-s.began; close(late.passed) }()
+			if _, err := c.UnaryCall(late, &testgrpc.SimpleRequest{FillUsername: true}); status.Code(err) != codes.DeadlineExceeded {
 				t.Errorf("%v", err)
 			}
-			select {
-			case <-s.began:
-				await(t, s.ended)
-			default: // too slow a machine to have got there
+			if !await(t, limited) {
+				t.Error("the server was told of no deadline")
+			}
+			if err := await(t, s.ended); !errors.Is(err, context.Canceled) {
+				t.Errorf("the server saw %v", err)
 			}
 		},
 		"a cancellation": func(t *testing.T, ctx context.Context, c testgrpc.TestServiceClient, s *grpcServer) {
@@ -215,7 +218,7 @@ func TestGRPC(t *testing.T) {
 				t.Parallel()
 				w := newWire(t, e, allowHost("ok.test"), text("x"))
 				c, s := grpcClient(t, w)
-				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				defer cancel()
 				call(t, ctx, c, s)
 				w.end()
@@ -225,6 +228,24 @@ func TestGRPC(t *testing.T) {
 				w.events.one(t, enforce.StageResponse)
 			})
 		}
+	}
+}
+
+// passedWhenSaid is a context with a deadline, which passes when the test says so:
+// not before the call has reached the server, nor at the server's clock first.
+type passedWhenSaid struct {
+	context.Context // with a deadline
+	passed          chan struct{}
+}
+
+func (c *passedWhenSaid) Done() <-chan struct{} { return c.passed }
+
+func (c *passedWhenSaid) Err() error {
+	select {
+	case <-c.passed:
+		return context.DeadlineExceeded
+	default:
+		return nil
 	}
 }
 
@@ -248,6 +269,30 @@ func outputs(ctx context.Context, c testgrpc.TestServiceClient, end *testgrpc.Ec
 		}
 		got = append(got, len(out.GetPayload().GetBody()))
 	}
+}
+
+// TestGRPCErrorAtOnce: an answer that is an error and nothing else stays one header
+// that ends the stream, however long the event about it takes: as a header and an
+// end of the stream it would be an answer that broke off.
+func TestGRPCErrorAtOnce(t *testing.T) {
+	for _, e := range entrances2 {
+		t.Run(e.name, func(t *testing.T) {
+			w := newWire(t, e, allowHost("ok.test"), text("x"))
+			w.proxy.Gate.Recorder = slowRecorder{w.events}
+			c, _ := grpcClient(t, w)
+			if _, err := c.UnimplementedCall(t.Context(), &testgrpc.Empty{}); status.Code(err) != codes.Unimplemented {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+// slowRecorder takes its time, as a busy disk does.
+type slowRecorder struct{ enforce.Recorder }
+
+func (r slowRecorder) Record(ev enforce.Event) error {
+	time.Sleep(20 * flushDelay)
+	return r.Recorder.Record(ev)
 }
 
 // TestGRPCDenied: a denied call ends as one without permission.

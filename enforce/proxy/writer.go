@@ -48,8 +48,10 @@ func (w *responseWriter) WriteHeader(status int) {
 		return
 	}
 	w.waiting = true
-	// ReadFrom comes next, save for events, which goproxy writes one by one.
-	if len(h["Content-Length"]) == 0 || strings.HasPrefix(h.Get("Content-Type"), "text/event-stream") {
+	// ReadFrom comes next, save for events, which goproxy writes one by one. Of a
+	// response without content the header must not go ahead: in HTTP/2 it ends the
+	// stream by itself, and in gRPC that says that it is the trailer as well.
+	if strings.HasPrefix(h.Get("Content-Type"), "text/event-stream") {
 		w.await()
 	}
 }
