@@ -102,7 +102,7 @@ func (j *jail) dial(t *testing.T, w *world, addr netip.Addr, port int) net.Conn 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	return conn
 }
 

@@ -349,7 +349,7 @@ func (w *world) connect(authority, sni string) net.Conn {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	if status, _ := roundTripRaw(w.t, conn, "CONNECT "+authority+" HTTP/1.1\r\nHost: "+authority+"\r\n\r\n"); status != 200 {
 		w.t.Fatalf("CONNECT %s: %d", authority, status)
 	}

@@ -61,7 +61,7 @@ func TestFullDuplex(t *testing.T) {
 			}
 		}))
 		body, upload := io.Pipe()
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		context.AfterFunc(ctx, func() { _ = upload.CloseWithError(ctx.Err()) })
 		req, _ := http.NewRequestWithContext(ctx, "POST", w.urlOf("/x"), body)
@@ -174,7 +174,7 @@ func TestAbortReachesTheServer(t *testing.T) {
 			cancel()
 			select {
 			case <-gone:
-			case <-time.After(20 * time.Second):
+			case <-time.After(patience):
 				t.Errorf("%s: the server still serves", when)
 			}
 			if upload != nil {

@@ -158,7 +158,7 @@ func (w *wire) ask(conn net.Conn, send string, responses int) (statuses []int, b
 		_, _ = io.WriteString(conn, w.fill(send))
 	}()
 	defer func() { <-sent }()
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	br := bufio.NewReader(conn)
 	method, _, _ := strings.Cut(strings.TrimLeft(send, "\r\n"), " ")
 	for len(statuses) < responses {
@@ -214,7 +214,7 @@ func await[T any](t *testing.T, c <-chan T) (v T) {
 	t.Helper()
 	select {
 	case v = <-c:
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("waited in vain")
 	}
 	return v

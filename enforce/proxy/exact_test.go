@@ -271,7 +271,7 @@ func TestRequestsAreExact(t *testing.T) {
 					if diff := cmp.Diff(want, r, cmp.AllowUnexported(received{})); diff != "" {
 						t.Errorf("(-client +server):\n%s", diff)
 					}
-				case <-time.After(20 * time.Second):
+				case <-time.After(patience):
 					t.Error("nothing arrived")
 				}
 			})

@@ -32,7 +32,7 @@ func (w *wire) frames(settings ...http2.Setting) *frames {
 
 func framesOn(t *testing.T, conn net.Conn, settings ...http2.Setting) *frames {
 	t.Helper()
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	f := &frames{t: t, conn: conn, Framer: http2.NewFramer(conn, conn)}
 	f.AllowIllegalWrites = true
 	f.enc = hpack.NewEncoder(&f.head)

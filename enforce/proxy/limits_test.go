@@ -28,10 +28,11 @@ import (
 
 // A limit that a test is about is set to next to nothing, and the test waits for
 // what must happen. None measures how long that took: where the limit does not
-// work, the peer's own deadline fails the test.
+// work, the peer's own deadline fails the test. A limit holds for those who behave
+// as well: what they say is there before their time begins, see gate.
 const (
-	short    = 50 * time.Millisecond
-	patience = 20 * time.Second // of the peers of these tests; every default is longer
+	short   = 50 * time.Millisecond
+	overdue = 20 * time.Second // of an end that the limit brings; every default is longer
 )
 
 func limit(l Limits) func(*Config) { return func(c *Config) { c.Limits = l } }
@@ -48,9 +49,49 @@ func (w *world) dial() net.Conn {
 	return conn
 }
 
+// dialSaying is dial, with something said before the proxy looks.
+func (w *world) dialSaying(first string) net.Conn {
+	w.t.Helper()
+	w.gate.shut.Lock()
+	defer w.gate.shut.Unlock()
+	conn := w.dial()
+	_, _ = io.WriteString(conn, first)
+	return conn
+}
+
+// tunnelTLS shakes hands with ok.test:443, with a CONNECT and a ClientHello that
+// are there before the proxy looks.
+func (w *world) tunnelTLS(protocols ...string) net.Conn {
+	w.t.Helper()
+	w.gate.shut.Lock()
+	conn := &earlyConn{Conn: w.dial(), head: "CONNECT ok.test:443 HTTP/1.1\r\nHost: ok.test:443\r\n\r\n", sent: w.gate.shut.Unlock}
+	secure := tls.Client(conn, &tls.Config{RootCAs: w.roots, ServerName: "ok.test", NextProtos: protocols})
+	if err := secure.Handshake(); err != nil {
+		w.t.Fatalf("handshake: %v", err)
+	}
+	return secure
+}
+
+// serves fails the test unless a client that behaves gets its answer.
+func (w *world) serves(t *testing.T, when string) {
+	t.Helper()
+	authority := fmt.Sprintf("ok.test:%d", w.origin.plainPort)
+	conn := w.dialSaying("GET http://" + authority + "/ HTTP/1.1\r\nHost: " + authority + "\r\nConnection: close\r\n\r\n")
+	defer conn.Close()
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatalf("%s: %v", when, err)
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != 200 {
+		t.Errorf("%s: %d, %v", when, resp.StatusCode, err)
+	}
+}
+
 // ended reads until the proxy has closed conn.
 func ended(t *testing.T, conn net.Conn) {
 	t.Helper()
+	_ = conn.SetDeadline(time.Now().Add(overdue))
 	_, err := io.Copy(io.Discard, conn)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatal("the connection was not closed")
@@ -127,7 +168,7 @@ func TestSlowAndSilentClients(t *testing.T) {
 			return conn
 		}},
 		{"slow header in a tunnel", Limits{HeaderTimeout: short}, func(t *testing.T, w *world) net.Conn {
-			conn := w.connect("ok.test:443", "ok.test")
+			conn := w.tunnelTLS()
 			_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: ok.test\r\nX: ")
 			drip(t, conn, "x")
 			return conn
@@ -161,7 +202,7 @@ func TestSlowAndSilentClients(t *testing.T) {
 			return conn
 		}},
 		{"a TLS handshake and no more", Limits{IdleTimeout: short, HeaderTimeout: short}, func(_ *testing.T, w *world) net.Conn {
-			return w.connect("ok.test:443", "ok.test")
+			return w.tunnelTLS()
 		}},
 		{"idle after a request", Limits{IdleTimeout: short}, func(t *testing.T, w *world) net.Conn {
 			conn := w.dial()
@@ -176,31 +217,23 @@ func TestSlowAndSilentClients(t *testing.T) {
 			if runtime.GOOS != "linux" {
 				t.Skip("only Linux says when a socket last received")
 			}
-			conn := w.dial()
 			authority := fmt.Sprintf("ok.test:%d", echo)
-			roundTripRaw(t, conn, "CONNECT "+authority+" HTTP/1.1\r\nHost: "+authority+"\r\n\r\n")
-			_, _ = io.WriteString(conn, "\x00ping")
-			if _, err := io.ReadFull(conn, make([]byte, 5)); err != nil {
-				t.Fatal(err)
-			}
+			conn := w.dialSaying("CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n\r\n\x00ping")
+			happens(t, "the tunnel was let through", func() bool {
+				evs := w.events.of(enforce.StageTCP)
+				return len(evs) == 1 && evs[0].Action == policy.Allow
+			})
 			return conn
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, enforce.Enforce, rawPolicy(echo), text("x"), limit(tt.limits))
-			good := w.client(false)
-			if status, _ := get(t, good, w.url("https", "ok.test", "/")); status != 200 {
-				t.Fatalf("before: %d", status)
-			}
-			good.CloseIdleConnections()
+			w.serves(t, "before")
 			w.hangUp()
 			happens(t, "the good client's connection is gone", func() bool { return w.held() == 0 })
 			running, open := goleak.IgnoreCurrent(), sockets()
 			conn := tt.client(t, w)
-			if status, _ := get(t, good, w.url("https", "ok.test", "/")); status != 200 {
-				t.Errorf("meanwhile: %d", status)
-			}
-			good.CloseIdleConnections()
+			w.serves(t, "meanwhile")
 			ended(t, conn)
 			_ = conn.Close()
 			w.hangUp()
@@ -229,9 +262,7 @@ func (w *world) ask(t *testing.T, conn net.Conn) {
 // http2 opens a connection of HTTP/2 in a tunnel.
 func (w *world) http2(t *testing.T) (net.Conn, *http2.Framer) {
 	t.Helper()
-	conn := w.dial()
-	roundTripRaw(t, conn, "CONNECT ok.test:443 HTTP/1.1\r\nHost: ok.test:443\r\n\r\n")
-	secure := tls.Client(conn, &tls.Config{RootCAs: w.roots, ServerName: "ok.test", NextProtos: []string{"h2"}})
+	secure := w.tunnelTLS("h2")
 	_, _ = io.WriteString(secure, http2.ClientPreface)
 	framer := http2.NewFramer(secure, secure)
 	_ = framer.WriteSettings()
@@ -325,22 +356,38 @@ func TestSlowAndSilentServers(t *testing.T) {
 					c.Resolver = tt.resolver
 				}
 			})
-			client := w.client(false)
-			client.Timeout = patience
-			status, body := get(t, client, fmt.Sprintf("%s://ok.test:%d/", tt.scheme, port))
+			// The whole URL: a handshake with the client is none of these servers' business.
+			conn := w.dial()
+			_, _ = fmt.Fprintf(conn, "GET %s://ok.test:%d/ HTTP/1.1\r\nHost: ok.test\r\n\r\n", tt.scheme, port)
+			status, body := final(t, conn)
 			if tt.status != 0 && status != tt.status || status < 500 || !strings.Contains(body, tt.flag) {
 				t.Errorf("got %d %q", status, body)
 			}
 			if tt.resolver == nil {
 				select {
 				case <-served:
-				case <-time.After(patience):
+				case <-time.After(overdue):
 					t.Error("the server's connection was not closed")
 				}
 			}
 			happens(t, "the turn was given back", func() bool { return len(w.proxy.turns) == 0 })
 		})
 	}
+}
+
+// final reads responses until one that is not interim.
+func final(t *testing.T, conn net.Conn) (status int, body string) {
+	t.Helper()
+	for br := bufio.NewReader(conn); status < 200; {
+		resp, err := http.ReadResponse(br, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		status, body = resp.StatusCode, string(b)
+	}
+	return status, body
 }
 
 // TestHugeHeader: 64 MiB of header are not read, by any way in.
@@ -599,9 +646,8 @@ func TestRequestsWaitTheirTurn(t *testing.T) {
 // TestBusyForTooLong: a request that cannot have its turn gets a 503 that says
 // which limit it was, and an event.
 func TestBusyForTooLong(t *testing.T) {
-	s := newStalled()
-	w := newWorld(t, enforce.Enforce, allowHost("ok.test"), s, limit(Limits{MaxRequests: 1, FirstByteTimeout: short}))
-	s.open(t, w, 1)
+	w := newWorld(t, enforce.Enforce, allowHost("ok.test"), text("x"), limit(Limits{MaxRequests: 1, FirstByteTimeout: short}))
+	w.proxy.turns <- struct{}{} // not a request's: it would have to begin its answer as soon
 	resp, err := w.client(false).Get(w.url("https", "ok.test", "/second"))
 	if err != nil {
 		t.Fatal(err)
@@ -614,7 +660,6 @@ func TestBusyForTooLong(t *testing.T) {
 	if ev := w.events.one(t, enforce.StageResponse); ev.Status != http.StatusServiceUnavailable || ev.Error == "" {
 		t.Errorf("event %+v", ev)
 	}
-	close(s.release)
 }
 
 // TestNoDescriptorLeft: where the system has none for one more connection, the

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -97,15 +98,32 @@ func (p *peers) announce() {
 	}()
 }
 
-// serve starts a server at a port that was free a moment ago.
+// freePort returns a port on 127.0.0.1 at which nobody listens. The kernel gives
+// none of these out by itself (net.ipv4.ip_local_port_range, ip(7)), and that of UDP,
+// held until the test is over, keeps away other tests that look for one.
+func freePort(t *testing.T) int {
+	t.Helper()
+	for range 1000 {
+		port := 10_000 + mathrand.IntN(20_000)
+		held, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			_ = l.Close()
+			t.Cleanup(func() { _ = held.Close() })
+			return port
+		}
+		_ = held.Close()
+	}
+	t.Fatal("no port is free")
+	return 0
+}
+
+// serve starts a server and waits until it listens.
 func (p *peers) serve(start func(port string) *exec.Cmd) {
 	p.t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	p.at = l.Addr().(*net.TCPAddr).Port
-	_ = l.Close()
+	p.at = freePort(p.t)
 	var said bytes.Buffer
 	cmd := start(fmt.Sprint(p.at))
 	cmd.Dir = filepath.Join(p.dir, "www")
@@ -116,7 +134,7 @@ func (p *peers) serve(start func(port string) *exec.Cmd) {
 	gone := make(chan error, 1)
 	go func() { gone <- cmd.Wait() }()
 	p.t.Cleanup(func() { _ = cmd.Process.Kill(); <-gone })
-	for until := time.Now().Add(20 * time.Second); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+	for until := time.Now().Add(patience); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
 		select {
 		case err := <-gone:
 			gone <- err
@@ -135,7 +153,7 @@ func (p *peers) serve(start func(port string) *exec.Cmd) {
 // run runs a client and returns what it printed.
 func (p *peers) run(stdin []byte, name string, args ...string) string {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program(p.t, name), args...)
 	cmd.Dir = p.dir
@@ -157,7 +175,7 @@ func (p *peers) curl(stdin []byte, path string, args ...string) (said, body stri
 	if !p.secure {
 		scheme = "http"
 	}
-	all := append([]string{"-sS", "--cacert", "ca.pem", "-o", "out", "-w", "%{http_code} %{http_version}", "--max-time", "20"}, args...)
+	all := append([]string{"-sS", "--cacert", "ca.pem", "-o", "out", "-w", "%{http_code} %{http_version}", "--max-time", fmt.Sprint(patience.Seconds())}, args...)
 	if p.captured {
 		all = append(all, "--connect-to", p.fill("%h:")+p.addr)
 	} else {

@@ -58,13 +58,7 @@ func TestTruncation(t *testing.T) {
 // TestUpstreamDown: no answer upstream is 502 with words, never a cut line.
 func TestUpstreamDown(t *testing.T) {
 	w := newWorld(t, enforce.Enforce, allowHost("ok.test"), text("x"))
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed := l.Addr().(*net.TCPAddr).Port
-	_ = l.Close()
-	status, body := get(t, w.client(true), fmt.Sprintf("https://ok.test:%d/", closed))
+	status, body := get(t, w.client(true), fmt.Sprintf("https://ok.test:%d/", freePort(t)))
 	if status != http.StatusBadGateway || !strings.Contains(body, "refused") {
 		t.Errorf("got %d %q", status, body)
 	}
@@ -151,7 +145,7 @@ func TestEarlyClientHello(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	authority := fmt.Sprintf("ok.test:%d", w.origin.port)
 	secure := tls.Client(&earlyConn{Conn: conn, head: "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n\r\n"}, &tls.Config{RootCAs: w.roots, ServerName: "ok.test"})
 	if status, body := roundTripRaw(t, secure, "GET / HTTP/1.1\r\nHost: "+authority+"\r\n\r\n"); status != 200 || body != "early" {
@@ -164,6 +158,7 @@ func TestEarlyClientHello(t *testing.T) {
 type earlyConn struct {
 	net.Conn
 	head     string
+	sent     func() // called once the first write is out; nil for nothing
 	answered bool
 }
 
@@ -171,6 +166,9 @@ func (c *earlyConn) Write(p []byte) (int, error) {
 	head := c.head
 	c.head = ""
 	n, err := c.Conn.Write(append([]byte(head), p...))
+	if head != "" && c.sent != nil {
+		c.sent()
+	}
 	return max(0, n-len(head)), err
 }
 

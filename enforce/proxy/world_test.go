@@ -31,11 +31,30 @@ type world struct {
 	t      *testing.T
 	proxy  *Proxy
 	addr   string // of the proxy
+	gate   *gate  // in front of it; nil where connections arrive captured
 	origin *origin
 	names  *nameServer
 	events *memory
 	roots  *x509.CertPool // the run's CA
 	ca     *x509.Certificate
+}
+
+// patience is how long a test waits for what must happen: longer than a machine on
+// which everything else comes first takes, and less than the test program may.
+const patience = 2 * time.Minute
+
+// gate holds back, while it is shut, the connections that were accepted: what a
+// client says meanwhile is there before anybody's time for it begins.
+type gate struct {
+	net.Listener
+	shut sync.Mutex
+}
+
+func (g *gate) Accept() (net.Conn, error) {
+	c, err := g.Listener.Accept()
+	g.shut.Lock()
+	defer g.shut.Unlock()
+	return c, err
 }
 
 // loopback is what the tests' allow decisions open.
@@ -74,9 +93,9 @@ func newWorld(t *testing.T, mode enforce.Mode, p policy.Policy, h http.Handler, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.addr = l.Addr().String()
+	w.addr, w.gate = l.Addr().String(), &gate{Listener: l}
 	served := make(chan error, 1)
-	go func() { served <- w.proxy.Serve(l) }()
+	go func() { served <- w.proxy.Serve(w.gate) }()
 	t.Cleanup(func() {
 		w.shutdown()
 		if err := <-served; err != nil {
