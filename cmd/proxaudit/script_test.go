@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -162,7 +163,7 @@ func outsideAddress() string {
 // setup starts the origin server of one script. $HTTPS and $HTTP are its URLs;
 // /held there is answered in part, and in whole once the script's folder has a
 // file "release". $NAME is this machine's name and $OUTSIDE its address, $BUSY a
-// port in use and $FREE one that was free; what reached the origin is appended to
+// port in use and $FREE one that is kept for a server that the script starts; what reached the origin is appended to
 // the file "received" in the script's folder. It redirects to $CDN, see
 // contentNetwork.
 func setup(env *testscript.Env) error {
@@ -231,11 +232,11 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	env.Defer(func() { plain.Close(); secure.Close(); cdn.Close(); _ = busy.Close() })
-	free, err := net.Listen("tcp", "127.0.0.1:0") // for a server that the script starts
+	free, release, err := reservePort()
 	if err != nil {
 		return err
 	}
-	_ = free.Close()
+	env.Defer(release)
 	roots := filepath.Join(env.WorkDir, "origin-ca.pem")
 	if err := os.WriteFile(roots, authority.CertificatePEM(), 0o600); err != nil {
 		return err
@@ -248,8 +249,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("CDN", "https://127.0.0.1:"+network.port)
 	env.Setenv("OUTSIDE", outside)
 	env.Setenv("BUSY", port)
-	_, port, _ = net.SplitHostPort(free.Addr().String())
-	env.Setenv("FREE", port)
+	env.Setenv("FREE", strconv.Itoa(free))
 	name, err := os.Hostname() // it leads to this machine, and is no loopback address
 	if err != nil {
 		return err
