@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
 	"time"
 
 	"github.com/juliendoutre/proxaudit/policy"
@@ -33,6 +34,13 @@ func testPace() pace { return pace{every: 5 * time.Millisecond, settle: 20 * tim
 type watched struct {
 	livePolicies
 	changes chan change
+}
+
+// inBubble runs f where time stands still while anything runs (testing/synctest):
+// what a test does to a file at one moment, nobody looks at half-way, however long
+// the machine takes.
+func inBubble(f func(*testing.T)) func(*testing.T) {
+	return func(t *testing.T) { synctest.Test(t, f) }
 }
 
 // watch loads sources and watches them until the test ends.
@@ -128,7 +136,7 @@ func TestWatch(t *testing.T) {
 			put(t, path, content)
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, inBubble(func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "policy.yaml")
 			put(t, path, openPolicy)
 			w := watch(t, policySources{policies: list{path}}, nil, testPace())
@@ -140,13 +148,15 @@ func TestWatch(t *testing.T) {
 			if got := w.reason(t); got != "closed" || c.inForce != w.current.Load() {
 				t.Errorf("then: %s", got)
 			}
-		})
+		}))
 	}
 }
 
 // TestWatchLinkedFolder swaps what a link leads to, as Kubernetes does with a
 // ConfigMap.
-func TestWatchLinkedFolder(t *testing.T) {
+func TestWatchLinkedFolder(t *testing.T) { synctest.Test(t, watchLinkedFolder) }
+
+func watchLinkedFolder(t *testing.T) {
 	root := t.TempDir()
 	for name, content := range map[string]string{"one": "open", "two": "closed"} {
 		if err := os.Mkdir(filepath.Join(root, name), 0o700); err != nil {
@@ -196,7 +206,7 @@ func TestWatchBroken(t *testing.T) {
 			}
 		}, "no policy is in there"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, inBubble(func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "policy.yaml")
 			put(t, path, closedPolicy)
 			w := watch(t, policySources{policies: list{path}}, nil, testPace())
@@ -215,14 +225,15 @@ func TestWatchBroken(t *testing.T) {
 			if got := w.reason(t); got != "open" {
 				t.Errorf("mended, and in force: %s", got)
 			}
-		})
+		}))
 	}
 }
 
 // TestWatchHalfWritten writes a policy in two halves. The first half is a valid
 // policy that denies nothing; it must never be in force.
-func TestWatchHalfWritten(t *testing.T) {
-	t.Parallel()
+func TestWatchHalfWritten(t *testing.T) { synctest.Test(t, watchHalfWritten) }
+
+func watchHalfWritten(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "policy.yaml")
 	half := "version: 1\ndefault: allow\n"
 	put(t, path, half+"deny:\n  - {host: ok.test, reason: first}\n")
@@ -270,8 +281,9 @@ func TestWatchChangesWhileRead(t *testing.T) {
 
 // TestWatchMissing takes a policy away for a moment, as some editors do: that is
 // nothing to report.
-func TestWatchMissing(t *testing.T) {
-	t.Parallel()
+func TestWatchMissing(t *testing.T) { synctest.Test(t, watchMissing) }
+
+func watchMissing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "policy.yaml")
 	put(t, path, openPolicy)
 	w := watch(t, policySources{policies: list{path}}, nil, pace{every: 5 * time.Millisecond, settle: 2 * time.Second})
