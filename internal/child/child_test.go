@@ -222,11 +222,19 @@ func TestContextEndsTheCommand(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			p.stopGrace = time.Minute // the test's own limit: it ends when the command does
 			if tt.want == 137 {
 				p.stopGrace, p.leftGrace = time.Millisecond, time.Millisecond
 			}
 			if _, err := r.Read(make([]byte, 8)); err != nil {
 				t.Fatal(err)
+			}
+			if strings.Contains(tt.script, "STOP") {
+				// Continued before it stops, it would stay stopped.
+				var ws syscall.WaitStatus
+				if _, err := syscall.Wait4(p.proc.Pid, &ws, syscall.WUNTRACED, nil); err != nil || !ws.Stopped() {
+					t.Fatalf("it did not stop: %#x, %v", ws, err)
+				}
 			}
 			ctx, cancel := context.WithCancelCause(context.Background())
 			cancel(cause)

@@ -1,11 +1,13 @@
 package child
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -52,6 +54,9 @@ func TestWhatIsLeftBehindEnds(t *testing.T) {
 			if strings.Contains(tt.daemon, "trap") {
 				p.leftGrace = 50 * time.Millisecond
 			}
+			if strings.Contains(tt.daemon, "STOP") {
+				untilStopped(t, pids[0])
+			}
 			code, err := p.Wait(context.Background())
 			if err != nil || code != 5 {
 				t.Errorf("Wait = %d, %v; want 5", code, err)
@@ -66,12 +71,32 @@ func TestWhatIsLeftBehindEnds(t *testing.T) {
 	}
 }
 
+// untilStopped waits until a process that is not our child has stopped: continued
+// before that, it would stay stopped.
+func untilStopped(t *testing.T, pid int) {
+	t.Helper()
+	for {
+		stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The state follows the name, which is in brackets (proc_pid_stat(5)).
+		if strings.HasPrefix(string(stat[bytes.LastIndexByte(stat, ')')+1:]), " T") {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
 func TestWhatIsLeftBehindMayEndByItself(t *testing.T) {
 	for _, tt := range []struct{ name, stop string }{{"running", ""}, {"stopped", "kill -STOP $$;"}} {
 		t.Run(tt.name, func(t *testing.T) {
 			mark := filepath.Join(t.TempDir(), "mark")
-			_, p := leave(t, `MARK='`+mark+`' setsid sh -c 'trap "echo clean >$MARK; exit" TERM; echo $$ >&3;`+tt.stop+` while :; do sleep 0.01; done'`, 1)
+			pids, p := leave(t, `MARK='`+mark+`' setsid sh -c 'trap "echo clean >$MARK; exit" TERM; echo $$ >&3;`+tt.stop+` while :; do sleep 0.01; done'`, 1)
 			p.leftGrace = time.Minute // the test's own limit: it ends when the daemon does
+			if tt.stop != "" {
+				untilStopped(t, pids[0])
+			}
 			if _, err := p.Wait(context.Background()); err != nil {
 				t.Fatal(err)
 			}
