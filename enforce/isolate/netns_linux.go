@@ -19,8 +19,9 @@ import (
 	"github.com/juliendoutre/proxaudit/policy"
 )
 
-// makeTimeout bounds the making of a jail, which takes some ten milliseconds.
-const makeTimeout = 20 * time.Second
+// makeTimeout bounds the making of a jail, which takes some ten milliseconds. A
+// machine that is busy with other things must not refuse a run for that.
+const makeTimeout = time.Minute
 
 // Netns confines the command in namespaces of its own (namespaces(7)): a network
 // whose every address is this program, a name server that never asks anyone, a
@@ -54,6 +55,7 @@ type Netns struct {
 	dials    *requests
 	pairs    *requests
 	ended    chan struct{} // closed when the run is over
+	grace    time.Duration // stopGrace, but in tests
 	warnings []string
 }
 
@@ -78,7 +80,7 @@ func newNetns(ctx context.Context, o NetnsOptions, kinds ...capture.Kind) (*Netn
 		return nil, refused("make the namespaces", first.Explain(err))
 	}
 	ended := make(chan struct{})
-	n := &Netns{first: first, ctl: ctl, names: &fakedns.Names{}, ended: ended,
+	n := &Netns{first: first, ctl: ctl, names: &fakedns.Names{}, ended: ended, grace: stopGrace,
 		dials: newRequests(ctl, ended), pairs: newRequests(ctl, ended)}
 	// Whoever waits for the jail's first process gets an end of file when that
 	// is killed.

@@ -110,7 +110,7 @@ func (r *run) wait(ctx context.Context) (int, error) {
 			done, cause = nil, context.Cause(ctx)
 			r.send(syscall.SIGTERM, false)
 			r.send(syscall.SIGCONT, true)
-			kill = time.After(stopGrace)
+			kill = time.After(r.n.grace)
 		case <-kill:
 			r.n.first.Kill()
 		}
