@@ -128,7 +128,7 @@ var attempts = map[string]func() error{
 
 // talk is reached when the other side is an outside server or takes datagrams.
 func talk(network, addr string) error {
-	c, err := net.DialTimeout(network, addr, 5*time.Second)
+	c, err := net.DialTimeout(network, addr, patience)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func talk(network, addr string) error {
 	if network == "unixgram" {
 		return nil
 	}
-	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(patience))
 	buf := make([]byte, 100)
 	n, err := c.Read(buf)
 	if err == nil {

@@ -222,7 +222,7 @@ func (j *testJail) waitRefused(t *testing.T) {
 	t.Helper()
 	// The report comes over a socket of its own; closing the jail's sockets
 	// after the command's end drains nothing, so wait for the event.
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
 		j.mu.Lock()
 		n := len(j.refused)
 		j.mu.Unlock()
@@ -266,7 +266,7 @@ func TestProxyIsKilled(t *testing.T) {
 	}()
 	select {
 	case <-done:
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Error("the command outlived its proxy")
 	}
 }

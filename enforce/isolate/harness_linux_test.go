@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/juliendoutre/proxaudit/enforce/isolate/capture"
 	"github.com/juliendoutre/proxaudit/enforce/isolate/fakedns"
@@ -28,6 +29,8 @@ const (
 	ordinaryID = 12345
 	ordinary   = "PROXAUDIT_TEST_ORDINARY_USER"
 	attemptArg = "attempt"
+	// patience is what anything may take that happens at once but for a busy machine.
+	patience = time.Minute
 )
 
 // TestMain runs all tests twice when it is root: as root, and as an ordinary

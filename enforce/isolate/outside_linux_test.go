@@ -129,11 +129,14 @@ func (o *outside) packets(t *testing.T, name, network, addr string) {
 	go func() {
 		buf := make([]byte, 100)
 		for {
-			n, _, err := c.ReadFrom(buf)
+			n, from, err := c.ReadFrom(buf)
 			if err != nil {
 				return
 			}
 			o.saw(name + " datagram " + string(buf[:n]))
+			if from != nil { // who has no address waits for no answer
+				_, _ = c.WriteTo([]byte("outside\n"), from)
+			}
 		}
 	}()
 }

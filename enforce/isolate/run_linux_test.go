@@ -111,6 +111,7 @@ func TestContextEndsTheRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := newJail(t, NetnsOptions{})
+			j.grace = patience
 			ctx, cancel := context.WithCancelCause(context.Background())
 			r, w, err := os.Pipe()
 			if err != nil {
@@ -209,7 +210,7 @@ func dialOneself() error {
 	if err != nil {
 		return err
 	}
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(patience))
 	data, err := io.ReadAll(c)
 	fmt.Printf("answer: %s", data)
 	return err

@@ -103,12 +103,12 @@ func echo(l net.Listener) {
 
 // dial sends and has it come back.
 func dial(network, path string) error {
-	c, err := net.DialTimeout(network, path, 5*time.Second)
+	c, err := net.DialTimeout(network, path, patience)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(patience))
 	if _, err := io.WriteString(c, "hello"); err != nil {
 		return err
 	}
@@ -353,8 +353,9 @@ exec python3 m.py`},
 import signal, socket
 def late(*_): raise TimeoutError
 s = socket.socket(socket.AF_UNIX); s.bind("s"); s.listen(0)
-signal.signal(signal.SIGALRM, late); signal.setitimer(signal.ITIMER_REAL, 0.2)
+signal.signal(signal.SIGALRM, late)
 try:
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
     for _ in range(9): socket.socket(socket.AF_UNIX).connect("s")
 except TimeoutError: print("ok")'`},
 		"node": {needs: []string{"node"}, script: `exec node -e '

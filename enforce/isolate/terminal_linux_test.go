@@ -42,7 +42,7 @@ func newSession(t *testing.T, name string) *session {
 // when the last process has let go of it.
 func (s *session) expect(t *testing.T, want string) {
 	t.Helper()
-	_ = s.pty.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = s.pty.SetReadDeadline(time.Now().Add(patience))
 	var all strings.Builder
 	for {
 		line, err := s.out.ReadString('\n')

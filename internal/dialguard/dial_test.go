@@ -36,7 +36,7 @@ func listen(t *testing.T) (address string, touched func() bool) {
 }
 
 func TestDialerDoesNotReachLoopback(t *testing.T) {
-	dialer := net.Dialer{ControlContext: Control, Timeout: 10 * time.Second}
+	dialer := net.Dialer{ControlContext: Control, Timeout: time.Minute}
 	for _, host := range []string{"127.0.0.1", "localhost", "::ffff:127.0.0.1", "0.0.0.0"} {
 		t.Run(host, func(t *testing.T) {
 			address, touched := listen(t)
@@ -59,7 +59,7 @@ func TestDialerDoesNotReachLoopback(t *testing.T) {
 
 func TestDialerReachesWhatTheRuleNames(t *testing.T) {
 	address, touched := listen(t)
-	dialer := net.Dialer{ControlContext: Control, Timeout: 10 * time.Second}
+	dialer := net.Dialer{ControlContext: Control, Timeout: time.Minute}
 	ctx := WithNetworks(context.Background(), []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")})
 	conn, err := dialer.DialContext(ctx, "tcp4", address)
 	if err != nil {
