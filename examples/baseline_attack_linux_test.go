@@ -71,6 +71,7 @@ func attackedBuilds() []attackedBuild {
 // corpus and its mutations arrives anywhere, but for what no rule can tell from
 // what is meant. Under an allowlist of the same hosts most of it does.
 func TestAttacksInsideABuild(t *testing.T) {
+	t.Parallel()
 	binary := build(t)
 	needClient(t, "node")
 	table := "| project | attacks sent | class a arrived | class b arrived | class c arrived | by hosts alone: a | b | c |\n|---|---|---|---|---|---|---|---|\n"

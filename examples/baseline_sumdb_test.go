@@ -21,6 +21,7 @@ import (
 // prove that nothing was rewritten, are other files than before
 // (https://go.dev/ref/mod#checksum-database).
 func TestBaselineChecksumDatabase(t *testing.T) {
+	t.Parallel()
 	needClient(t, "go")
 	binary := build(t)
 	// The client asks its module proxy first and, where that does not know the

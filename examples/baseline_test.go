@@ -29,9 +29,10 @@ type row struct {
 // a minor update, on another day. What the policy refuses of the first two and
 // the last is a false denial; of the third, only packages that are new may be.
 func TestBaseline(t *testing.T) {
+	t.Parallel()
 	binary := build(t)
 	var mu sync.Mutex
-	var rows []row
+	var rows []*row
 	t.Run("projects", func(t *testing.T) {
 		for _, b := range baselines {
 			t.Run(b.dir, func(t *testing.T) {
@@ -44,7 +45,7 @@ func TestBaseline(t *testing.T) {
 			})
 		}
 	})
-	slices.SortFunc(rows, func(a, b row) int { return strings.Compare(a.project, b.project) })
+	slices.SortFunc(rows, func(a, b *row) int { return strings.Compare(a.project, b.project) })
 	table := tableOf(rows)
 	t.Log("\n" + table)
 	if path := os.Getenv(tableVariable); path != "" {
@@ -52,7 +53,7 @@ func TestBaseline(t *testing.T) {
 	}
 }
 
-func tableOf(rows []row) string {
+func tableOf(rows []*row) string {
 	var b strings.Builder
 	b.WriteString("| project | requests | package rules | (i) again | (ii) warm cache | (iii) minor update | (iv) another day |\n|---|---|---|---|---|---|---|\n")
 	for _, r := range rows {
@@ -62,7 +63,9 @@ func tableOf(rows []row) string {
 	return b.String()
 }
 
-func (b baseline) measure(t *testing.T, binary string) row {
+// measure learns b, and starts to repeat it in all ways at once: each is a test of
+// its own, which fills in its part of the row.
+func (b baseline) measure(t *testing.T, binary string) *row {
 	first, updated := b.prepare(t)
 	policy := filepath.Join(t.TempDir(), "policy.yaml")
 	cold := b.newCaches(t)
@@ -77,22 +80,35 @@ func (b baseline) measure(t *testing.T, binary string) row {
 	if pulled := learned.packages(); len(pulled) < b.packages || !slices.ContainsFunc(pulled, b.isPulled) {
 		t.Errorf("the build pulled %d packages, want at least %d and %s among them: %q", len(pulled), b.packages, b.pulled, pulled)
 	}
-	r := row{project: b.dir, requests: learned.requests(), rules: strings.Count(text, "- pkg:")}
-	passes := func(what string, run built) int {
+	r := &row{project: b.dir, requests: learned.requests(), rules: strings.Count(text, "- pkg:")}
+	passes := func(t *testing.T, run built) int {
 		if run.code != 0 || len(run.denials()) > 0 {
-			t.Errorf("%s: exit code %d, denied %s\n%s\n%s", what, run.code, urls(run.denials()), run.out, text)
+			t.Errorf("exit code %d, denied %s\n%s\n%s", run.code, urls(run.denials()), run.out, text)
 		}
 		return len(run.denials())
 	}
-	r.again = passes("again", b.build(t, binary, first, b.newCaches(t), nil, "enforce", "-policy", policy))
-	r.warm = passes("with a warm cache", b.build(t, binary, first, cold, nil, "enforce", "-policy", policy))
-	d := newDay(t)
-	r.otherDay = passes("on another day", b.build(t, binary, first, b.newCaches(t), d.environ(), slices.Concat([]string{"enforce", "-policy", policy}, d.words())...))
-	r.changed = int(d.changed.Load())
-	if len(d.failures) > 0 {
-		t.Errorf("the other day failed: %q", d.failures)
+	for name, part := range map[string]func(t *testing.T){
+		"again": func(t *testing.T) {
+			r.again = passes(t, b.build(t, binary, first, b.newCaches(t), nil, "enforce", "-policy", policy))
+		},
+		"with a warm cache": func(t *testing.T) {
+			r.warm = passes(t, b.build(t, binary, first, cold, nil, "enforce", "-policy", policy))
+		},
+		"on another day": func(t *testing.T) {
+			d := newDay(t)
+			r.otherDay = passes(t, b.build(t, binary, first, b.newCaches(t), d.environ(), slices.Concat([]string{"enforce", "-policy", policy}, d.words())...))
+			r.changed = int(d.changed.Load())
+			if len(d.failures) > 0 {
+				t.Errorf("failed: %q", d.failures)
+			}
+		},
+		"after an update": func(t *testing.T) { b.afterUpdate(t, binary, updated, policy, r) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			part(t)
+		})
 	}
-	b.afterUpdate(t, binary, updated, policy, &r)
 	return r
 }
 

@@ -88,6 +88,7 @@ func TestClients(t *testing.T) {
 		rows(t)
 		return
 	}
+	t.Parallel()
 	dir := needNetwork(t)
 	installTools(t, dir)
 	inNetwork(t, dir, "TestClients")

@@ -168,13 +168,3 @@ git -C first -c user.name=t -c user.email=t@example.org commit -q --allow-empty 
 git -C first push -q ../git/app.git main
 git -C git/app.git symbolic-ref HEAD refs/heads/main`)
 }
-
-func copyProgram(t *testing.T, from, to string) {
-	data, err := os.ReadFile(from)
-	if err == nil {
-		err = os.WriteFile(to, data, 0o755)
-	}
-	if err != nil {
-		t.Error(err)
-	}
-}

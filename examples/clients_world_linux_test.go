@@ -3,11 +3,9 @@ package examples
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"net"
-	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -32,34 +30,10 @@ const (
 	ordinaryName = "proxaudit-test"
 	// Where every name of .test leads: RFC 5737 section 3, RFC 3849.
 	originAddress = "203.0.113.10"
-	// getVariable is the URL that this program gets, as Go's own client.
-	getVariable = "PROXAUDIT_TEST_GET"
 )
 
 // originAddresses6 are the origin's for each user's literals.
 var originAddresses6 = map[string]string{"root": "2001:db8::10", "user": "2001:db8::11"}
-
-// TestMain is Go's own client where a test wants one.
-func TestMain(m *testing.M) {
-	if url := os.Getenv(getVariable); url != "" {
-		get(url)
-		return
-	}
-	os.Exit(m.Run())
-}
-
-func get(url string) {
-	r, err := http.Get(url)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	defer r.Body.Close()
-	_, _ = io.Copy(os.Stdout, r.Body)
-	if r.StatusCode != http.StatusOK {
-		os.Exit(1)
-	}
-}
 
 // world is the network and the file tree in which clients run.
 type world struct {

@@ -41,6 +41,7 @@ type other struct{ run, unseen, line string }
 // as well.
 func TestEcosystems(t *testing.T) {
 	if os.Getenv(namespaceVariable) == "" {
+		t.Parallel()
 		inNetwork(t, needNetwork(t), "TestEcosystems")
 		return
 	}

@@ -7,10 +7,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -107,34 +105,6 @@ func (p project) without(policy string) (string, int) {
 
 func (p project) isPulled(purl string) bool {
 	return purl == p.pulled || strings.HasPrefix(purl, p.pulled+"@")
-}
-
-// build makes the program once, as a user would get it.
-func build(t *testing.T) string {
-	t.Helper()
-	lookAtSources(t)
-	binary := filepath.Join(t.TempDir(), "proxaudit")
-	cmd := exec.Command("go", "build", "-o", binary, "../cmd/proxaudit")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	return binary
-}
-
-// lookAtSources looks into every folder of the program. The go command keeps a
-// test's result until something changes that the test itself has looked at; what
-// the programs look at that it runs, it does not know (go help test).
-func lookAtSources(t *testing.T) {
-	t.Helper()
-	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() && len(d.Name()) > 2 && d.Name()[0] == '.' {
-			return fs.SkipDir
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 func needClient(t *testing.T, name string) {

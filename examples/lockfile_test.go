@@ -70,6 +70,7 @@ var lockedProjects = []lockedProject{
 // real client install what the lockfile names, and a version that is not in the
 // lockfile is refused by name, by enforce that reads the lockfile itself too.
 func TestLockfile(t *testing.T) {
+	t.Parallel()
 	binary := build(t)
 	for _, p := range lockedProjects {
 		name := p.dir

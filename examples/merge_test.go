@@ -13,6 +13,7 @@ import (
 // person's own, and then one dependency is updated. What a reviewer sees is that
 // package and nothing else; merged, it passes, and the words are where they were.
 func TestMergeUpdate(t *testing.T) {
+	t.Parallel()
 	needNpm(t)
 	binary := build(t)
 	dir := t.TempDir()

@@ -1,11 +1,13 @@
 package examples
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/juliendoutre/proxaudit/policy/allowlist"
@@ -14,6 +16,7 @@ import (
 // TestREADME runs every command of the shell blocks of the README and docs. A
 // block that is not known here fails: its commands would be run by nobody.
 func TestREADME(t *testing.T) {
+	t.Parallel()
 	const (
 		mainJob = "sh examples/npm/learn-and-enforce.sh"
 		tests   = "go test ./..."
@@ -43,11 +46,10 @@ func TestREADME(t *testing.T) {
 		use: func(t *testing.T) {
 			needNpm(t)
 			dir := t.TempDir()
-			t.Setenv("PATH", filepath.Dir(build(t))+string(os.PathListSeparator)+os.Getenv("PATH"))
 			write(t, filepath.Join(dir, "package.json"), `{"private": true, "dependencies": {"is-number": "7.0.0"}}`)
 			shell(t, dir, "npm install --package-lock-only --no-audit --no-fund")
 			// Not every registry answers audits, and what fails is not learned.
-			shell(t, dir, "set -e\nexport npm_config_cache=$PWD/cache npm_config_audit=false\n"+use)
+			shell(t, dir, "set -e\nexport npm_config_cache=$PWD/cache npm_config_audit=false\n"+use, pathTo(build(t)))
 			if log := read(t, filepath.Join(dir, "events.jsonl")); !strings.Contains(log, "is-number") {
 				t.Errorf("the recording does not name the package:\n%s", log)
 			}
@@ -56,10 +58,9 @@ func TestREADME(t *testing.T) {
 	run[learning] = func(t *testing.T) {
 		needNpm(t)
 		dir := t.TempDir()
-		t.Setenv("PATH", filepath.Dir(build(t))+string(os.PathListSeparator)+os.Getenv("PATH"))
 		write(t, filepath.Join(dir, "package.json"), `{"private": true, "dependencies": {"is-number": "7.0.0"}}`)
 		shell(t, dir, "npm install --package-lock-only --no-audit --no-fund")
-		shell(t, dir, "set -e\nexport npm_config_cache=$PWD/cache npm_config_audit=false\n"+learning)
+		shell(t, dir, "set -e\nexport npm_config_cache=$PWD/cache npm_config_audit=false\n"+learning, pathTo(build(t)))
 		for _, name := range []string{"policy.yaml", "lock.yaml"} {
 			if policy := read(t, filepath.Join(dir, name)); !strings.Contains(policy, "- pkg:npm/is-number@7.0.0") {
 				t.Errorf("%s does not name the package:\n%s", name, policy)
@@ -74,7 +75,10 @@ func TestREADME(t *testing.T) {
 			continue
 		}
 		delete(run, b[1])
-		t.Run(strings.Fields(b[1])[1], f)
+		t.Run(strings.Fields(b[1])[1], func(t *testing.T) {
+			t.Parallel()
+			f(t)
+		})
 	}
 	for block := range run {
 		t.Errorf("neither the README nor docs have the block\n%s", block)
@@ -99,20 +103,34 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// pathTo is a PATH on which a program comes first.
+func pathTo(program string) string {
+	return "PATH=" + filepath.Dir(program) + string(os.PathListSeparator) + os.Getenv("PATH")
+}
+
 // needNpm skips where npm or its registry is not there, proxaudit or not.
 func needNpm(t *testing.T) {
 	t.Helper()
 	needClient(t, "npm")
-	if out, err := exec.Command("npm", "view", "is-number", "version").CombinedOutput(); err != nil {
-		skip(t, "npm reaches no registry: "+string(out))
+	if err := askNpm(); err != nil {
+		skip(t, err.Error())
 	}
 }
 
-// shell runs a script and returns what it printed.
-func shell(t *testing.T, dir, script string) string {
+// askNpm asks npm's registry, once for all tests.
+var askNpm = sync.OnceValue(func() error {
+	if out, err := exec.Command("npm", "view", "is-number", "version").CombinedOutput(); err != nil {
+		return fmt.Errorf("npm reaches no registry: %s", out)
+	}
+	return nil
+})
+
+// shell runs a script, with variables besides those that there are, and returns
+// what it printed.
+func shell(t *testing.T, dir, script string, env ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", script)
-	cmd.Dir = dir
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", script, err, out)

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -12,18 +13,18 @@ import (
 // installed, another package is refused, and so is all that an install script
 // asks for.
 func TestRegoGate(t *testing.T) {
+	t.Parallel()
 	needNpm(t)
 	needClient(t, "node")
 	needClient(t, "curl")
 	binary, dir := build(t), t.TempDir()
-	t.Setenv("npm_config_audit", "false")
-	t.Setenv("npm_config_fund", "false")
+	quiet := []string{"npm_config_audit=false", "npm_config_fund=false"}
 	registry := strings.TrimSpace(shell(t, dir, "npm config get registry"))
 	project := func(scripts string) {
 		write(t, filepath.Join(dir, "package.json"), `{"private": true, "scripts": `+scripts+`, "dependencies": {"is-number": "7.0.0"}}`)
 	}
 	project("{}")
-	shell(t, dir, "npm install --package-lock-only")
+	shell(t, dir, "npm install --package-lock-only", quiet...)
 	if err := os.CopyFS(filepath.Join(dir, "gate"), os.DirFS("rego")); err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +34,7 @@ func TestRegoGate(t *testing.T) {
 	enforce := func(command ...string) (string, int) {
 		cmd := exec.CommandContext(t.Context(), binary, append([]string{"enforce", "-policy", "registries.yaml", "-policy", "gate", "--"}, command...)...)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "npm_config_cache="+t.TempDir())
+		cmd.Env = slices.Concat(os.Environ(), quiet, []string{"npm_config_cache=" + t.TempDir()})
 		out, _ := cmd.CombinedOutput()
 		return string(out), cmd.ProcessState.ExitCode()
 	}
