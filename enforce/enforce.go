@@ -43,6 +43,9 @@ type Gate struct {
 	Mode     Mode
 	Policy   policy.Policy
 	Recorder Recorder
+	// Propose returns what to add to the policy so that a denied request is allowed,
+	// or "". It decides nothing. Where it is nil, nothing is proposed.
+	Propose func(*policy.Request) string
 }
 
 // Verdict is a decision and what is done about it.
@@ -58,10 +61,22 @@ type Verdict struct {
 // policy denies; so does, while enforcing, a record that cannot be written.
 func (g *Gate) Check(ctx context.Context, r *policy.Request, ev *Event) Verdict {
 	d := g.Ask(ctx, r)
-	if d.Action == policy.Deny && !d.Final {
-		ev.Allow = RedactURL(r.Line())
-	}
+	ev.Allow = g.Proposal(r, d)
 	return g.Settle(ev, d)
+}
+
+// Proposal returns what the user is told to add to the policy so that r, about
+// which it decided d, is allowed: one line without secrets, or "".
+func (g *Gate) Proposal(r *policy.Request, d policy.Decision) (line string) {
+	defer func() {
+		if recover() != nil {
+			line = "" // it is advice, and no reason to decide otherwise
+		}
+	}()
+	if g.Propose == nil || d.Action != policy.Deny || d.Final {
+		return ""
+	}
+	return RedactURL(g.Propose(r))
 }
 
 // Ask returns the policy's decision and records nothing. It is for a question

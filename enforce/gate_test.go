@@ -49,7 +49,7 @@ func TestGate(t *testing.T) {
 		for _, mode := range []Mode{Enforce, Learn, Audit} {
 			t.Run(tt.name+" "+mode.String(), func(t *testing.T) {
 				ev := Event{Stage: StageRequest}
-				g := &Gate{Mode: mode, Policy: tt.policy, Recorder: tt.recorder}
+				g := &Gate{Mode: mode, Policy: tt.policy, Recorder: tt.recorder, Propose: (*policy.Request).Line}
 				v := g.Check(t.Context(), &policy.Request{Method: "GET", Scheme: "https", Host: "ok.test", Port: 443, Path: "/"}, &ev)
 				if want := tt.blocked && mode == Enforce; v.Blocked != want || ev.Blocked != want {
 					t.Errorf("blocked %v, in the event %v, want %v", v.Blocked, ev.Blocked, want)

@@ -44,8 +44,8 @@ func (r *Request) URL() string {
 // Line returns the entry to put under `allow:` in a YAML policy so that this
 // request is allowed: a package where a registered registry names one, else one
 // method at one path, one TCP port, or for a CONNECT question one port of a host
-// that is not decrypted. The query is not part of a rule and is left out, so no
-// secret in it can reach a policy. For a read to which another origin redirected,
+// that is not decrypted. The query is left out, so no secret in it can reach a
+// policy; learn.Proposer knows which requests are told by theirs. For a read to which another origin redirected,
 // the entry is about that redirect: what it leads to has a path of its own the
 // next time. Line is empty when no rule can allow the request: for a method that
 // is not in capitals, and for a scheme unknown here.
@@ -61,8 +61,8 @@ func (r *Request) Line() string {
 		return ""
 	case r.Registry != "" && r.Package != "" && (r.Method == "GET" || r.Method == "HEAD"):
 		return "- " + yamlText(literalVersion(r.Package))
-	case r.redirector() != "" && (r.Method == "GET" || r.Method == "HEAD"):
-		return "- {host: " + yamlHost(r.Host) + r.connection() + ", via: [" + strconv.Quote(r.redirector()) + "]" + r.networks() + "}"
+	case r.Redirector() != "" && (r.Method == "GET" || r.Method == "HEAD"):
+		return "- {host: " + yamlHost(r.Host) + r.connection() + ", via: [" + strconv.Quote(r.Redirector()) + "]" + r.networks() + "}"
 	case r.networks() != "":
 		return "- {host: " + yamlHost(r.Host) + ", methods: [" + r.Method + "], paths: [" + strconv.Quote(r.Path) +
 			"], ports: [" + r.port() + "], schemes: [" + r.Scheme + "]" + r.networks() + "}"
@@ -75,8 +75,8 @@ func (r *Request) Line() string {
 // leaves plain: the line is about the version that was asked for.
 func literalVersion(purl string) string { return strings.Replace(purl, "@~", "@%7E", 1) }
 
-// redirector returns the first URL of another origin that redirected to r.
-func (r *Request) redirector() string {
+// Redirector returns the first URL of another origin that redirected to r.
+func (r *Request) Redirector() string {
 	own := r.Scheme + "://" + r.Authority() + "/"
 	for _, url := range r.Via {
 		if !strings.HasPrefix(url, own) {

@@ -189,7 +189,7 @@ func (e *explanation) rules(name, what string, rules []allowlist.Explained) {
 // change says what would change the decision.
 func (e *explanation) change(d policy.Decision) {
 	e.text.WriteString("\n")
-	line := e.request.Line()
+	line := e.propose(e.request)
 	switch {
 	case !isYAML(e.edit):
 		e.say("to change it, edit %s: what was evaluated says where\n", e.edit)
@@ -197,8 +197,10 @@ func (e *explanation) change(d policy.Decision) {
 		e.say("to deny it, add under \"deny:\" in %s: - {host: %q}\n", e.edit, e.request.Host)
 	case d.Final:
 		e.say("no rule that is added allows it: remove or narrow %s, which denies\n", d.Rule)
-	case line == "":
+	case line == "" && e.request.Line() == "":
 		e.say("no rule can allow it\n")
+	case line == "":
+		e.say("no rule is proposed for it: %s; where it is right nevertheless, write one by hand\n", e.proposer.Unlearned(e.request))
 	default:
 		e.say("to allow it, add under \"allow:\" in %s: %s\n", e.edit, enforce.RedactURL(line))
 	}

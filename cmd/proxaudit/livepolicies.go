@@ -40,6 +40,8 @@ func (l *livePolicies) identify(r *policy.Request) (purl, registry string) {
 	return l.current.Load().identify(r)
 }
 
+func (l *livePolicies) propose(r *policy.Request) string { return l.current.Load().propose(r) }
+
 // change is what became of a policy that changed.
 type change struct {
 	// inForce decides from now on, or as before where err says why not.

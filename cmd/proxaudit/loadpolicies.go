@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/juliendoutre/proxaudit/internal/ecosystem"
+	"github.com/juliendoutre/proxaudit/internal/learn"
 	"github.com/juliendoutre/proxaudit/policy"
 	"github.com/juliendoutre/proxaudit/policy/allowlist"
 	"github.com/juliendoutre/proxaudit/policy/rego"
@@ -39,7 +40,7 @@ func newPolicyLoader(s policySources, print io.Writer, r *remotes) (*policyLoade
 
 // load reads every source, and all of each, once.
 func (l *policyLoader) load(ctx context.Context) (*policies, error) {
-	p := &policies{policy: policy.Func(pass)}
+	p := &policies{policy: policy.Func(pass), proposer: learn.NewProposer(nil)}
 	registries, floorRegistries := ecosystem.Registries{}, ecosystem.Registries{}
 	var all []policy.Policy
 	for _, source := range l.policies {
@@ -75,6 +76,7 @@ func (l *policyLoader) load(ctx context.Context) (*policies, error) {
 	if p.recognizer, err = ecosystem.New(registries); err != nil {
 		return nil, fmt.Errorf("registries: %w", err)
 	}
+	p.proposer = learn.NewProposer(p.recognizer)
 	own, err := ecosystem.New(floorRegistries)
 	if err != nil {
 		return nil, fmt.Errorf("registries: %w", err)

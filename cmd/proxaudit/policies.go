@@ -9,6 +9,7 @@ import (
 
 	"github.com/juliendoutre/proxaudit/enforce"
 	"github.com/juliendoutre/proxaudit/internal/ecosystem"
+	"github.com/juliendoutre/proxaudit/internal/learn"
 	"github.com/juliendoutre/proxaudit/policy"
 )
 
@@ -17,6 +18,7 @@ import (
 type policies struct {
 	policy     policy.Policy
 	recognizer *ecosystem.Recognizer
+	proposer   *learn.Proposer
 	// edit is the file that a denial tells the user to edit.
 	edit string
 	read readings
@@ -64,6 +66,9 @@ func (p *policies) Decide(ctx context.Context, r *policy.Request) (policy.Decisi
 func (p *policies) identify(r *policy.Request) (purl, registry string) {
 	return identify(p.recognizer, r)
 }
+
+// propose returns what to add to the policies so that a denied request is allowed.
+func (p *policies) propose(r *policy.Request) string { return p.proposer.Line(r) }
 
 // pass stands where there is no policy: everything passes and is recorded, which
 // is what audit and learn mean.

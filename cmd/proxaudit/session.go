@@ -116,7 +116,7 @@ func (s *session) startProxy(authority *ca.Authority, roots func() *x509.CertPoo
 	}
 	capture, attribute := captureOf(s.jail)
 	s.proxy = proxy.New(proxy.Config{
-		Gate:               &enforce.Gate{Mode: s.mode, Policy: s.decider(), Recorder: enforce.Tee(recorders...)},
+		Gate:               &enforce.Gate{Mode: s.mode, Policy: s.decider(), Recorder: enforce.Tee(recorders...), Propose: s.policies.propose},
 		Leaf:               authority.Leaf,
 		Identify:           s.policies.identify,
 		Capture:            capture,

@@ -147,7 +147,7 @@ func (t *trial) ask(ctx context.Context, r replay.Recorded) {
 		Request: requestLine(r.Request), Was: was, Now: now.Action, Rule: now.Rule, Reason: now.Reason,
 	}
 	if now.Action == policy.Deny && !now.Final {
-		one.Allow = enforce.RedactURL(r.Request.Line())
+		one.Allow = enforce.RedactURL(t.policies.propose(r.Request))
 	}
 	t.different.Add(one)
 }

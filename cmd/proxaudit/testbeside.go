@@ -84,7 +84,7 @@ func (t *trial) expect(ctx context.Context, p *policies, table string, e allowli
 	if d.Reason != "" {
 		t.print("  reason: %s\n", d.Reason)
 	}
-	if line := r.Line(); e.Want != policy.Deny && d.Action == policy.Deny && !d.Final && line != "" {
+	if line := p.propose(r); e.Want != policy.Deny && d.Action == policy.Deny && !d.Final && line != "" {
 		t.print("  to allow it, add under \"allow:\" in %s: %s\n", p.edit, line)
 	}
 }

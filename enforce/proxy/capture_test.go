@@ -78,7 +78,7 @@ func captureWorld(t *testing.T, mode enforce.Mode, p policy.Policy, h http.Handl
 	w.ca = authority.Certificate()
 	w.roots.AddCert(w.ca)
 	w.proxy = New(Config{
-		Gate: &enforce.Gate{Mode: mode, Policy: p, Recorder: w.events}, Leaf: authority.Leaf, Capture: j,
+		Gate: &enforce.Gate{Mode: mode, Policy: p, Recorder: w.events, Propose: (*policy.Request).Line}, Leaf: authority.Leaf, Capture: j,
 		Roots: func() *x509.CertPool { return w.origin.roots }, Resolver: w.names.resolver(),
 		Attribute: func(_, server net.Addr) *policy.Process { return &policy.Process{PID: 7, Exe: server.String()} },
 	})

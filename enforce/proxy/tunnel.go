@@ -23,9 +23,7 @@ func (p *Proxy) tunnel(ctx context.Context, cc *clientConn, q *policy.Request, d
 	if d.Action != policy.Deny && !d.Passthrough {
 		d = policy.Decision{Rule: d.Rule, Policy: d.Policy, Reason: "the host is allowed, but not what cannot be read: raw TCP takes a rule with schemes: [tcp]"}
 	}
-	if d.Action == policy.Deny && !d.Final {
-		ev.Allow = q.Line()
-	}
+	ev.Allow = p.Gate.Proposal(q, d)
 	v := p.Gate.Settle(ev, d)
 	if v.Blocked {
 		return

@@ -79,7 +79,7 @@ func newWorld(t *testing.T, mode enforce.Mode, p policy.Policy, h http.Handler, 
 	w := &world{t: t, events: &memory{}, names: newNameServer(t), origin: newOrigin(t, h), roots: x509.NewCertPool()}
 	w.roots.AddCert(authority.Certificate())
 	c := Config{
-		Gate:     &enforce.Gate{Mode: mode, Policy: p, Recorder: w.events},
+		Gate:     &enforce.Gate{Mode: mode, Policy: p, Recorder: w.events, Propose: (*policy.Request).Line},
 		Leaf:     authority.Leaf,
 		Evidence: true,
 		Roots:    func() *x509.CertPool { return w.origin.roots },

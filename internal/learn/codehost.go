@@ -42,10 +42,7 @@ func (l *Learner) codeHosts() codeHosts {
 		if known[k.endpoint] || f.ok+f.cut == 0 {
 			continue
 		}
-		_, sure := readCode(k.path, "")
-		if sure || k.service == uploadPack || k.service == receivePack || l.lists.tenants.isCode(k.host) {
-			known[k.endpoint] = true
-		}
+		known[k.endpoint] = l.lists.showsCode(k)
 	}
 	for k := range l.flows {
 		label, parent, _ := strings.Cut(k.host, ".")
@@ -55,6 +52,12 @@ func (l *Learner) codeHosts() codeHosts {
 		}
 	}
 	return known
+}
+
+// showsCode reports whether a request is hardly to anything but a host of code.
+func (l *lists) showsCode(k key) bool {
+	_, sure := readCode(k.path, "")
+	return sure || k.service == uploadPack || k.service == receivePack || l.tenants.isCode(k.host)
 }
 
 // read returns how s is written, or the zero reading where that is nobody's

@@ -1,6 +1,7 @@
 package learn
 
 import (
+	"net/url"
 	"strings"
 
 	"github.com/juliendoutre/proxaudit/enforce"
@@ -25,6 +26,7 @@ const (
 	uploadPack  = "git-upload-pack"
 	receivePack = "git-receive-pack"
 	noService   = "?" // a query that is not git's
+	oddService  = "!" // a query that asks for a service in another spelling, or for another one
 )
 
 // serviceOf returns the service that a request for refs asks for.
@@ -33,16 +35,27 @@ func serviceOf(ev *enforce.Event) string {
 		return ""
 	}
 	_, query, _ := strings.Cut(ev.URL, "?")
-	switch query, _, _ = strings.Cut(query, "#"); query {
+	query, _, _ = strings.Cut(query, "#")
+	return serviceIn(ev.Path, query)
+}
+
+// serviceIn is serviceOf for a path and a query.
+func serviceIn(path, query string) string {
+	if !strings.HasSuffix(path, refsPath) {
+		return ""
+	}
+	switch query {
 	case "":
 		return ""
 	case "service=" + uploadPack:
 		return uploadPack
 	case "service=" + receivePack:
 		return receivePack
-	default:
-		return noService
 	}
+	if _, err := url.ParseQuery(query); err != nil || strings.Contains(strings.ToLower(query), "service") || strings.Contains(query, "%") {
+		return oddService
+	}
+	return noService
 }
 
 // readGit returns how a request of git, or of Git LFS, is written.
@@ -56,7 +69,7 @@ func readGit(k key) (reading, bool) {
 		case receivePack:
 			r.query, r.review = "{service: "+receivePack+"}", "git push"
 		case noService:
-			r.review = "its query is not git's, and any matches"
+			r.query, r.review = `{"service?": `+uploadPack+`, "*": "*"}`, "its query is not git's, and any matches but a push's"
 		default:
 			r.query = "{}"
 		}

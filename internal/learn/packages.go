@@ -30,6 +30,8 @@ type packageLine struct {
 	locked   []string // the lockfiles that name it
 }
 
+const anyVersionReview = "no version was read, so any may be"
+
 // packages finds the registries, fills in what was read from them and returns
 // the rest of seen.
 func (l *Learner) packages(d *draft, seen []sighting, written writtenAs) ([]sighting, error) {
@@ -72,7 +74,7 @@ func (l *Learner) packages(d *draft, seen []sighting, written writtenAs) ([]sigh
 		line := lines[purl]
 		line.networks = sortedNetworks(networks[nameOf(purl)])
 		if nameOf(purl) == purl {
-			line.reviews = addWord(line.reviews, "no version was read, so any may be")
+			line.reviews = addWord(line.reviews, anyVersionReview)
 		}
 		d.packages = append(d.packages, line)
 	}

@@ -136,6 +136,9 @@ func unwritable(k key) string {
 	if !isMethod(k.method) {
 		return "no rule knows this method"
 	}
+	if k.service == oddService {
+		return "its query asks git for a service that is neither a fetch nor a push"
+	}
 	return unwritablePath(k.path)
 }
 
