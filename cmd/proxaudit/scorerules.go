@@ -128,7 +128,7 @@ func writes(f allowlist.Fact) string {
 // breadth says in what a rule is wider than what it names.
 func breadth(f allowlist.Fact) []string {
 	if f.Package != "" {
-		return packageBreadth(f.Package)
+		return packageBreadth(f)
 	}
 	var out []string
 	if strings.HasPrefix(f.Host, "*.") {
@@ -152,8 +152,8 @@ func breadth(f allowlist.Fact) []string {
 }
 
 // packageBreadth is about a package of any name or version.
-func packageBreadth(purl string) []string {
-	purl, _, _ = strings.Cut(purl, "?")
+func packageBreadth(f allowlist.Fact) []string {
+	purl, _, _ := strings.Cut(f.Package, "?")
 	at := strings.LastIndexByte(purl, '@')
 	if at <= strings.LastIndexByte(purl, '/') { // a scope has one too
 		at = len(purl)
@@ -163,10 +163,10 @@ func packageBreadth(purl string) []string {
 		return []string{"any name that " + name + " matches"}
 	case version == "":
 		return []string{"any version of " + name}
-	case strings.ContainsAny(version, "*<>=^~|,[]() "):
-		return []string{"versions " + version + " of " + name}
-	default:
+	case f.OneVersion:
 		return nil
+	default:
+		return []string{"versions " + version + " of " + name}
 	}
 }
 

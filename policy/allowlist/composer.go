@@ -92,6 +92,7 @@ func (v composerVersion) isEarly() bool { return v.stability < composerStable ||
 // and | between alternatives.
 func newComposerRange(text string) (composerRange, error) {
 	var out composerRange
+	empty := true
 	for alternative := range strings.SplitSeq(strings.ReplaceAll(text, "||", "|"), "|") {
 		var bounds []composerBound
 		for rest := strings.TrimSpace(alternative); rest != ""; {
@@ -110,6 +111,10 @@ func newComposerRange(text string) (composerRange, error) {
 			return nil, fmt.Errorf("nothing stands on one side of |")
 		}
 		out = append(out, bounds)
+		empty = empty && isEmpty(bounds, func(b composerBound) string { return b.op }, func(a, b composerBound) int { return a.version.compare(b.version) })
+	}
+	if empty {
+		return nil, errEmpty
 	}
 	return out, nil
 }

@@ -27,6 +27,9 @@ func newDebianRange(comparators []comparator) (debianRange, error) {
 		}
 		out[i] = debianBound{c.op, v}
 	}
+	if isEmpty(out, func(b debianBound) string { return b.op }, func(a, b debianBound) int { return version.Compare(a.version, b.version) }) {
+		return nil, errEmpty
+	}
 	return out, nil
 }
 

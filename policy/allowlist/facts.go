@@ -18,6 +18,8 @@ type Fact struct {
 	Action policy.Action
 	// Package is the purl as written, empty for a rule about a host.
 	Package string
+	// OneVersion is true of a rule for one version of a package, in whatever notation.
+	OneVersion bool
 	// Host is exact, or *.example.org. It is empty for a rule about a package.
 	Host string
 	// Schemes are those of the rule; nil means any, which only deny rules have.
@@ -60,6 +62,7 @@ func (p *Policy) Facts() []Fact {
 			if n := valueOf(r.node, "package"); n != nil {
 				f.Package = n.Value
 			}
+			f.OneVersion = isOneVersion(f.Package)
 			out = append(out, f)
 			continue
 		}

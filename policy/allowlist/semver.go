@@ -31,11 +31,14 @@ func newSemverRange(system semver.System, text string, comparators []comparator)
 		}
 	}()
 	c, err := system.ParseConstraint(text)
+	if err != nil && strings.Contains(err.Error(), "max less than min") {
+		return nil, errEmpty
+	}
 	if err != nil {
 		return nil, err
 	}
-	if set := c.Set(); set.Empty() {
-		return nil, errors.New("no version is in it")
+	if set := c.Set(); set.Empty() || hasEmptySpan(system, text) {
+		return nil, errEmpty
 	}
 	r = &semverRange{system: system, constraint: c}
 	for _, v := range strings.FieldsFunc(text, isOperator) {
@@ -54,7 +57,24 @@ func newSemverRange(system semver.System, text string, comparators []comparator)
 		}
 		r.bounds = append(r.bounds, semverBound{c.op, v})
 	}
+	if isEmpty(r.bounds, func(b semverBound) string { return b.op }, func(a, b semverBound) int { return a.version.Compare(b.version) }) {
+		return nil, errEmpty
+	}
 	return r, nil
+}
+
+// span is a range in brackets with both its bounds.
+var span = regexp.MustCompile(`([\[(])([^,\[\]()]+),([^,\[\]()]+)([\])])`)
+
+// hasEmptySpan reports whether a part of a range in brackets is that of one version
+// and without it, which the reader takes for that version.
+func hasEmptySpan(system semver.System, text string) bool {
+	for _, m := range span.FindAllStringSubmatch(text, -1) {
+		if (m[1] == "(" || m[4] == ")") && system.Compare(strings.TrimSpace(m[2]), strings.TrimSpace(m[3])) == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func isOperator(r rune) bool { return strings.ContainsRune("<>=~^|,[]() ", r) }
