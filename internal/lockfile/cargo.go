@@ -12,7 +12,7 @@ func readCargo(r *reader) error {
 		if t.name != "package" {
 			return nil
 		}
-		source := t.fields["source"].text
+		source := t.fields.get("source").text
 		switch kind, address, _ := strings.Cut(source, "+"); kind {
 		case "":
 			return nil
@@ -23,6 +23,6 @@ func readCargo(r *reader) error {
 			r.elsewhere(t.line, "git", source)
 			return nil
 		}
-		return r.add(t.fields["name"].text, t.fields["version"].text, Entry{Line: t.line, Integrity: t.fields["checksum"].text})
+		return r.add(t.fields.get("name").text, t.fields.get("version").text, Entry{Line: t.line, Integrity: t.fields.get("checksum").text})
 	})
 }

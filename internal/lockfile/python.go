@@ -13,10 +13,10 @@ import (
 type distribution struct {
 	line          int
 	name, version string
-	source        map[string]value // of poetry and uv
-	index         string           // of pylock
-	files         []value          // tables with file, name or url, and a digest
-	elsewhere     map[string]value // of pylock: vcs, archive, directory
+	source        fields  // of poetry and uv
+	index         string  // of pylock
+	files         []value // tables with file, name or url, and a digest
+	elsewhere     fields  // of pylock: vcs, archive, directory
 }
 
 // readPoetry reads poetry.lock. Files stand beside each package, and in older ones
@@ -32,8 +32,12 @@ func readPoetry(r *reader) error {
 				all[len(all)-1].source = t.fields
 			}
 		case "metadata.files":
+			files := make(map[string][]value, len(t.fields))
+			for _, one := range t.fields {
+				files[one.key] = one.list
+			}
 			for _, d := range all {
-				d.files = append(d.files, t.fields[d.name].list...)
+				d.files = append(d.files, files[d.name]...)
 			}
 		}
 		return nil
@@ -50,9 +54,9 @@ func readPoetry(r *reader) error {
 }
 
 func newDistribution(t *table, files ...string) *distribution {
-	d := &distribution{line: t.line, name: t.fields["name"].text, version: t.fields["version"].text}
+	d := &distribution{line: t.line, name: t.fields.get("name").text, version: t.fields.get("version").text}
 	for _, f := range files {
-		v := t.fields[f]
+		v := t.fields.get(f)
 		if d.files = append(d.files, v.list...); v.fields != nil {
 			d.files = append(d.files, v)
 		}
@@ -61,12 +65,12 @@ func newDistribution(t *table, files ...string) *distribution {
 }
 
 func (r *reader) poetry(d *distribution) error {
-	address := d.source["url"].text
-	switch d.source["type"].text {
+	address := d.source.get("url").text
+	switch d.source.get("type").text {
 	case "directory", "file":
 		return nil
 	case "git":
-		r.elsewhere(d.line, "git", address+" "+cmp.Or(d.source["resolved_reference"].text, d.source["reference"].text))
+		r.elsewhere(d.line, "git", address+" "+cmp.Or(d.source.get("resolved_reference").text, d.source.get("reference").text))
 		return nil
 	case "url":
 		r.elsewhere(d.line, "url", address)
@@ -84,17 +88,17 @@ func readUV(r *reader) error {
 			return nil
 		}
 		d := newDistribution(t, "sdist", "wheels")
-		d.source = t.fields["source"].fields
+		d.source = t.fields.get("source").fields
 		switch {
-		case d.source["git"].text != "":
-			r.elsewhere(d.line, "git", d.source["git"].text)
-		case d.source["url"].text != "":
-			r.elsewhere(d.line, "url", d.source["url"].text)
-		case d.source["registry"].text != "":
-			if _, ok := query(d.source["registry"].text); !ok {
+		case d.source.get("git").text != "":
+			r.elsewhere(d.line, "git", d.source.get("git").text)
+		case d.source.get("url").text != "":
+			r.elsewhere(d.line, "url", d.source.get("url").text)
+		case d.source.get("registry").text != "":
+			if _, ok := r.registryBase(d.source.get("registry").text); !ok {
 				return nil // a folder of files
 			}
-			r.registry(d.source["registry"].text, d.line)
+			r.registry(d.source.get("registry").text, d.line)
 			return r.distribution(d)
 		}
 		return nil // a folder, or the project itself
@@ -119,12 +123,12 @@ func readPylock(r *reader) error {
 				return err
 			}
 			last = newDistribution(t, "sdist", "wheels")
-			last.index, last.elsewhere = t.fields["index"].text, t.fields
+			last.index, last.elsewhere = t.fields.get("index").text, t.fields
 		case !below || last == nil:
 		case kind == "sdist" || kind == "wheels":
 			last.files = append(last.files, value{fields: t.fields})
 		default:
-			last.elsewhere[kind] = value{fields: t.fields}
+			last.elsewhere = append(last.elsewhere, member{kind, value{fields: t.fields}})
 		}
 		return nil
 	})
@@ -136,12 +140,12 @@ func readPylock(r *reader) error {
 
 func (r *reader) pylock(d *distribution) error {
 	for _, kind := range []string{"vcs", "archive"} {
-		if address := d.elsewhere[kind].fields["url"].text; address != "" {
+		if address := d.elsewhere.get(kind).fields.get("url").text; address != "" {
 			r.elsewhere(d.line, map[string]string{"vcs": "git", "archive": "url"}[kind], address)
 			return nil
 		}
 	}
-	if d.elsewhere["directory"].fields != nil || d.elsewhere["archive"].fields != nil || d.version == "" {
+	if d.elsewhere.get("directory").fields != nil || d.elsewhere.get("archive").fields != nil || d.version == "" {
 		return nil
 	}
 	if d.index != "" {
@@ -153,28 +157,50 @@ func (r *reader) pylock(d *distribution) error {
 // distribution notes a package by the names of its files, which is what requests
 // will be for, or by its version where no file of it is named.
 func (r *reader) distribution(d *distribution) error {
-	named := false
+	named, name := false, ecosystem.PurlName("pypi", d.name)
 	for _, f := range d.files {
-		address := f.fields["url"].text
-		file := cmp.Or(f.fields["file"].text, f.fields["name"].text)
-		if u, err := url.Parse(address); err == nil && file == "" {
-			file = path.Base(u.Path)
-		}
-		s, ok := ecosystem.Guess(ecosystem.Query{Method: "GET", Scheme: "https", Path: "/packages/" + url.PathEscape(file)})
-		if !ok || s.Type != "pypi" || s.Name != ecosystem.PurlName("pypi", d.name) {
+		address := f.fields.get("url").text
+		q, at, s := shapes(address, cmp.Or(f.fields.get("file").text, f.fields.get("name").text))
+		if s.Type != "pypi" || s.Name != name {
 			continue
 		}
 		named = true
-		integrity := cmp.Or(f.fields["hash"].text, f.fields["hashes"].fields["sha256"].text)
+		integrity := cmp.Or(f.fields.get("hash").text, f.fields.get("hashes").fields.get("sha256").text)
 		if err := r.addEntry(Entry{Package: s.Package, Line: d.line, Integrity: integrity}); err != nil {
 			return err
 		}
-		r.file(address, d.line, s.Package, true)
+		r.shown(q, at, d.line, s.Package, true)
 	}
 	if named {
 		return nil
 	}
 	return r.python(d.name, d.version, d.line, "")
+}
+
+// shapes returns what is known of a file by its address, and what by its name, which
+// is that of the address where it is not told. Most addresses say both.
+func shapes(address, file string) (q ecosystem.Query, at, named ecosystem.Shape) {
+	q, ok := query(address)
+	if ok {
+		at = guess(q)
+	}
+	if file == "" && at.Type == "pypi" && at.Artifact {
+		return q, at, at
+	}
+	if u, err := url.Parse(address); err == nil && file == "" {
+		file = path.Base(u.Path)
+	}
+	named = guess(ecosystem.Query{Method: "GET", Scheme: "https", Path: "/packages/" + url.PathEscape(file)})
+	return q, at, named
+}
+
+// guess is the zero Shape where nothing is known.
+func guess(q ecosystem.Query) ecosystem.Shape {
+	s, ok := ecosystem.Guess(q)
+	if !ok {
+		return ecosystem.Shape{}
+	}
+	return s
 }
 
 // readPipfile reads Pipfile.lock.

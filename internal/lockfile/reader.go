@@ -21,6 +21,10 @@ type reader struct {
 	entries map[string]bool // what of is in Entries
 	bases   map[string]int  // URL → its place in Registries
 
+	// The address of a registry that was seen last; see registryBase.
+	address, addressBase string
+	addressOK            bool
+
 	// line is the number of the line at offset; see lineAt.
 	offset, line int
 }
@@ -89,12 +93,14 @@ func (r *reader) elsewhere(line int, kind, text string) {
 
 // file notes the registry that an address shows whose form names that package.
 func (r *reader) file(address string, line int, purl string, fixed bool) {
-	q, ok := query(address)
-	if !ok {
-		return
+	if q, ok := query(address); ok {
+		r.shown(q, guess(q), line, purl, fixed)
 	}
-	s, ok := ecosystem.Guess(q)
-	if ok && s.Type == r.Type && s.BaseSure && s.Package == purl && !strings.ContainsAny(s.Base, "?#@*") {
+}
+
+// shown is file for an address of which the form is known.
+func (r *reader) shown(q ecosystem.Query, s ecosystem.Shape, line int, purl string, fixed bool) {
+	if s.Type == r.Type && s.BaseSure && s.Package == purl && !strings.ContainsAny(s.Base, "?#@*") {
 		r.base(origin(q)+s.Base, line, fixed)
 	}
 }
@@ -102,11 +108,24 @@ func (r *reader) file(address string, line int, purl string, fixed bool) {
 // registry notes a base URL. What is none, a path on this machine or a variable
 // that a client would replace, is left out.
 func (r *reader) registry(address string, line int) {
-	q, ok := query(address)
-	if !ok || strings.ContainsAny(q.Path, "?#@*$") {
-		return
+	if base, ok := r.registryBase(address); ok && base != "" {
+		r.base(base, line, false)
 	}
-	r.base(origin(q)+strings.TrimSuffix(q.Path, "/")+"/", line, false)
+}
+
+// registryBase returns the base URL that an address is, "" where it cannot be one.
+// It is false for what is no address. Most packages have the same, so the last is
+// remembered.
+func (r *reader) registryBase(address string) (base string, ok bool) {
+	if address == r.address {
+		return r.addressBase, r.addressOK
+	}
+	q, ok := query(address)
+	if ok && !strings.ContainsAny(q.Path, "?#@*$") {
+		base = origin(q) + strings.TrimSuffix(q.Path, "/") + "/"
+	}
+	r.address, r.addressBase, r.addressOK = address, base, ok
+	return base, ok
 }
 
 // base notes a base URL in its canonical form.

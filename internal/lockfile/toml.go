@@ -2,6 +2,7 @@ package lockfile
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -12,7 +13,25 @@ type table struct {
 	// name is its key, with dots between the parts.
 	name   string
 	line   int
-	fields map[string]value
+	fields fields
+}
+
+// fields are the keys of a table and their values. There are few of them, so they
+// are looked through, and a key that is there twice has its last value.
+type fields []member
+
+type member struct {
+	key string
+	value
+}
+
+func (f fields) get(key string) value {
+	for _, one := range slices.Backward(f) {
+		if one.key == key {
+			return one.value
+		}
+	}
+	return value{}
 }
 
 // value is a value as far as lockfiles need it: a string, a list or a table.
@@ -20,7 +39,7 @@ type table struct {
 type value struct {
 	text   string
 	list   []value
-	fields map[string]value
+	fields fields
 }
 
 // tables calls each for every table of the file, the one without a name first.
@@ -29,7 +48,7 @@ type value struct {
 func (r *reader) tables(each func(*table) error) error {
 	var p unstable.Parser
 	p.Reset(r.data)
-	t := &table{line: 1, fields: map[string]value{}}
+	t := &table{line: 1}
 	for p.NextExpression() {
 		n := p.Expression()
 		switch n.Kind {
@@ -38,9 +57,9 @@ func (r *reader) tables(each func(*table) error) error {
 				return err
 			}
 			key := n.Key()
-			t = &table{fields: map[string]value{}, line: r.lineAt(int(n.Child().Raw.Offset)), name: dotted(key)}
+			t = &table{fields: make(fields, 0, 6), line: r.lineAt(int(n.Child().Raw.Offset)), name: dotted(key)}
 		case unstable.KeyValue:
-			t.fields[dotted(n.Key())] = valueOf(n.Value(), 0)
+			t.fields = append(t.fields, member{dotted(n.Key()), valueOf(n.Value(), 0)})
 		}
 	}
 	if err := p.Error(); err != nil {
@@ -88,10 +107,10 @@ func valueOf(n *unstable.Node, depth int) value {
 			v.list = append(v.list, valueOf(children.Node(), depth+1))
 		}
 	case unstable.InlineTable:
-		v.fields = map[string]value{}
+		v.fields = make(fields, 0, 3)
 		for children.Next() {
 			if kv := children.Node(); kv.Kind == unstable.KeyValue {
-				v.fields[dotted(kv.Key())] = valueOf(kv.Value(), depth+1)
+				v.fields = append(v.fields, member{dotted(kv.Key()), valueOf(kv.Value(), depth+1)})
 			}
 		}
 	}
