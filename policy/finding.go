@@ -42,7 +42,20 @@ type Finding struct {
 	// Message says what is the matter, Mend what to do about it.
 	Message string `json:"message"`
 	Mend    string `json:"mend,omitempty"`
+	// Suppressions are why the finding does not count, in the words of whoever wrote
+	// that it should not. It is empty for one that does.
+	Suppressions []Suppression `json:"suppressions,omitempty"`
 }
+
+// Suppression silences a finding, as in section 3.35 of SARIF 2.1.0.
+type Suppression struct {
+	// Kind is "inSource": a comment in the policy.
+	Kind          string `json:"kind"`
+	Justification string `json:"justification"`
+}
+
+// Counts reports whether the finding is not suppressed.
+func (f Finding) Counts() bool { return len(f.Suppressions) == 0 }
 
 // Place returns "file:line:column", or as much of it as is known.
 func (f Finding) Place() string {

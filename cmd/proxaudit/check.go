@@ -38,7 +38,11 @@ func check(args []string, con console) int {
 	if err := report.WriteFindings(con.out, format, versionName(), found); err != nil {
 		return unwritten(err, con)
 	}
-	if slices.ContainsFunc(found, func(f policy.Finding) bool { return strict || f.Severity > policy.Note }) {
+	counted := slices.DeleteFunc(slices.Clone(found), func(f policy.Finding) bool { return !f.Counts() })
+	if ignored := len(found) - len(counted); ignored > 0 {
+		say(con.err, "check", plural(ignored, "finding")+" ignored by comments")
+	}
+	if slices.ContainsFunc(counted, func(f policy.Finding) bool { return strict || f.Severity > policy.Note }) {
 		return exitFindings
 	}
 	return exitOK

@@ -139,6 +139,12 @@ Each finding has a name in brackets and a severity. Exit codes: 0 when there is
 no error and no warning; 1 otherwise; 2 when check was called wrongly, or a file
 is not there. Notes say what a policy does in so many words (plain http, raw tcp,
 tls: passthrough) and change the exit code only with -strict.
+
+    # proxaudit:ignore NAME REASON
+
+behind a rule of a YAML policy, or on the line above it, silences the findings of
+that name about it. Errors cannot be silenced; a comment that silences nothing is
+a finding itself.
 `
 
 const testHelp = `proxaudit test -policy FILE [-log FILE]...

@@ -29,10 +29,13 @@ func WriteFindings(w io.Writer, format, version string, found []policy.Finding) 
 }
 
 // findingsText writes what compilers write, and the mend below it. Nothing is
-// written where nothing was found.
+// written where nothing was found, or nothing that counts.
 func findingsText(w io.Writer, found []policy.Finding) error {
 	var b strings.Builder
 	for _, f := range found {
+		if !f.Counts() {
+			continue
+		}
 		fmt.Fprintf(&b, "%s: %s: %s [%s]\n", enforce.Printable(f.Place()), f.Severity, enforce.Printable(f.Message), f.ID)
 		if f.Mend != "" {
 			fmt.Fprintf(&b, "  hint: %s\n", enforce.Printable(f.Mend))

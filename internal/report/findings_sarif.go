@@ -51,6 +51,8 @@ type sarifResult struct {
 	Level     string          `json:"level"`
 	Message   sarifText       `json:"message"`
 	Locations []sarifLocation `json:"locations"`
+	// Suppressions are there even where there are none: absent, nobody would know.
+	Suppressions []policy.Suppression `json:"suppressions"`
 }
 
 type sarifLocation struct {
@@ -101,7 +103,7 @@ func sarifOf(f policy.Finding, rule int) sarifResult {
 	if f.Line > 0 {
 		place.Region = &sarifRegion{f.Line, f.Column}
 	}
-	return sarifResult{f.ID, rule, f.Severity.String(), sarifText{text}, []sarifLocation{{place}}}
+	return sarifResult{f.ID, rule, f.Severity.String(), sarifText{text}, []sarifLocation{{place}}, append([]policy.Suppression{}, f.Suppressions...)}
 }
 
 // artifactURI returns a relative reference for a relative path (RFC 3986 section

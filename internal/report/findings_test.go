@@ -14,6 +14,7 @@ func someFindings() []policy.Finding {
 		{ID: "beaten-rule", Severity: policy.Warning, File: "a b/policy.yaml", Line: 4, Column: 5, Message: "the rule never decides", Mend: "remove it"},
 		{ID: "invalid", Severity: policy.Error, File: "none.yaml", Message: "no such \x1b[31mfile"},
 		{ID: "beaten-rule", Severity: policy.Note, File: "/etc/policy.yaml", Line: 1, Column: 1, Message: "m"},
+		{ID: "shared-host", Severity: policy.Warning, File: "none.yaml", Line: 2, Column: 1, Message: "s", Suppressions: []policy.Suppression{{Kind: "inSource", Justification: "ours"}}},
 	}
 }
 
@@ -61,7 +62,7 @@ func TestFindingsJSON(t *testing.T) {
 }
 
 // TestFindingsSARIF holds the log to what the specification requires of each
-// object: sections 3.13, 3.14, 3.18, 3.19, 3.27, 3.28, 3.29 and 3.30 of SARIF
+// object: sections 3.13, 3.14, 3.18, 3.19, 3.27, 3.28, 3.29, 3.30 and 3.35 of SARIF
 // 2.1.0.
 func TestFindingsSARIF(t *testing.T) {
 	for name, found := range map[string][]policy.Finding{"some": someFindings(), "none": nil} {
@@ -102,6 +103,15 @@ func checkSARIF(t *testing.T, r map[string]any, rules []any, f policy.Finding) {
 	}
 	if text := r["message"].(map[string]any)["text"].(string); !strings.HasPrefix(text, f.Message) || !strings.HasSuffix(text, f.Mend) {
 		t.Errorf("message %q", text)
+	}
+	suppressions, ok := r["suppressions"].([]any) // there even where it is empty
+	if !ok || len(suppressions) != len(f.Suppressions) {
+		t.Fatalf("suppressions %v", r["suppressions"])
+	}
+	for i, s := range f.Suppressions {
+		if got := suppressions[i].(map[string]any); got["kind"] != s.Kind || got["justification"] != s.Justification {
+			t.Errorf("suppression %v", got)
+		}
 	}
 	place := r["locations"].([]any)[0].(map[string]any)["physicalLocation"].(map[string]any)
 	uri := place["artifactLocation"].(map[string]any)["uri"]

@@ -87,12 +87,8 @@ func wins(a policy.Action) int {
 
 // text returns the lines of a rule as they are written.
 func (r *rule) text(lines [][]byte) string {
-	last := r.line
-	for n := range nodes(r.node) {
-		last = max(last, n.Line)
-	}
 	var out []string
-	for i := r.line; i <= min(last, len(lines)); i++ {
+	for i := r.line; i <= min(r.lastLine(), len(lines)); i++ {
 		out = append(out, strings.TrimRight(string(lines[i-1]), " \r"))
 	}
 	indent := len(out[0]) - len(strings.TrimLeft(out[0], " "))

@@ -55,7 +55,7 @@ func (l Linter) Lint(paths ...string) []policy.Finding {
 	}
 	var docs []placedDocument
 	for _, path := range paths {
-		doc, err := readPlaced(path)
+		doc, text, err := readPlaced(path)
 		if ms := (Mistakes)(nil); errors.As(err, &ms) {
 			w.mistakes(ms)
 			continue
@@ -68,7 +68,7 @@ func (l Linter) Lint(paths ...string) []policy.Finding {
 		for _, r := range doc.rules {
 			w.rules = append(w.rules, placed{r, path, len(w.rules)})
 		}
-		docs = append(docs, placedDocument{doc, path})
+		docs = append(docs, placedDocument{doc, path, text})
 	}
 	for _, d := range docs {
 		w.document(d)
@@ -78,6 +78,9 @@ func (l Linter) Lint(paths ...string) []policy.Finding {
 	}
 	w.overlaps()
 	w.redirects()
+	for _, d := range docs {
+		w.suppress(d)
+	}
 	slices.SortStableFunc(w.found, func(a, b policy.Finding) int {
 		return cmp.Or(slices.Index(paths, a.File)-slices.Index(paths, b.File), a.Line-b.Line, a.Column-b.Column, cmp.Compare(a.ID, b.ID))
 	})
@@ -86,20 +89,20 @@ func (l Linter) Lint(paths ...string) []policy.Finding {
 
 type placedDocument struct {
 	document
-	file string
+	file, text string
 }
 
 // readPlaced reads a file and keeps where its rules are.
-func readPlaced(path string) (document, error) {
+func readPlaced(path string) (doc document, text string, err error) {
 	data, err := read(path)
 	if err != nil {
 		_, err = Load(path)
-		return document{}, err
+		return document{}, "", err
 	}
 	if _, err := Parse(path, data); err != nil {
-		return document{}, err
+		return document{}, "", err
 	}
-	return parsePlaces(path, data), nil
+	return parsePlaces(path, data), string(data), nil
 }
 
 // parsePlaces reads what Parse has found no mistake in.

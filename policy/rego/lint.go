@@ -67,7 +67,9 @@ func (o Options) lint(ctx context.Context, src *source) ([]policy.Finding, error
 	slices.SortStableFunc(l.found, func(a, b policy.Finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), a.Line-b.Line, a.Column-b.Column, cmp.Compare(a.ID, b.ID))
 	})
-	return slices.Compact(l.found), nil
+	return slices.CompactFunc(l.found, func(a, b policy.Finding) bool {
+		return a.Place() == b.Place() && a.ID == b.ID && a.Message == b.Message
+	}), nil
 }
 
 // linting is a look at a policy that was compiled.
