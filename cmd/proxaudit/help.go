@@ -166,6 +166,7 @@ otherwise. Runs the tests that are kept beside the policy, too:
                        another program; may be given several times
     -against FILE      compare with this policy instead of with what was decided
                        then; may be given several times
+    -format FORMAT     text (default) or json
 `
 
 const testNotes = `

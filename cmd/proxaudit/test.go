@@ -24,8 +24,9 @@ type trial struct {
 	policies      *policies
 	before        *policies // -against
 
+	format string
+	testReport
 	replayed, own int
-	different     report.Differences
 	malformed     int
 	passed        int
 	failed        int
@@ -37,19 +38,23 @@ const maxMalformed = 20
 // test replays recorded requests against policies, and runs what is kept beside
 // them to test them.
 func test(args []string, con console) int {
-	t := &trial{con: con}
+	t := &trial{con: con, testReport: testReport{Malformed: []malformedPart{}, Failures: []failedTest{}}}
 	var err error
 	t.aboutPolicies, err = parseAbout("test", args, func(f *flag.FlagSet) {
 		f.Var(&t.logs, "log", "")
 		f.Var(&t.against, "against", "")
+		f.StringVar(&t.format, "format", "text", "")
 	})
+	if err == nil && t.format != "text" && t.format != "json" {
+		err = fail("write text or json", fmt.Errorf("unknown format %q", t.format))
+	}
 	if err == nil {
 		err = t.run(context.Background())
 	}
 	if err != nil {
 		return misused("test", err, con)
 	}
-	if _, err := t.different.WriteTo(con.out); err != nil {
+	if err := t.write(con.out); err != nil {
 		return unwritten(err, con)
 	}
 	say(con.err, "test", t.summary())
@@ -102,16 +107,18 @@ func (t *trial) replay(ctx context.Context, path string) error {
 		return fail("proxaudit -output events.jsonl -- COMMAND records one", fmt.Errorf("reading the log: %w", err))
 	}
 	defer f.Close()
-	read, part := replay.Events, "line"
+	read, part := replay.Events, func(m *malformedPart) *int { return &m.Line }
 	if strings.HasSuffix(strings.ToLower(path), ".har") {
-		read, part = replay.HAR, "entry"
+		read, part = replay.HAR, func(m *malformedPart) *int { return &m.Entry }
 	}
 	before := t.replayed
 	err = read(io.Reader(f), replay.Handler{
 		Request: func(r replay.Recorded) { t.ask(ctx, r) },
 		Malformed: func(place int, err error) {
 			if t.malformed++; t.malformed <= maxMalformed {
-				t.print("%s: %s %d: %s\n", path, part, place, enforce.RedactText(err.Error()))
+				m := malformedPart{File: path, Message: enforce.RedactText(err.Error())}
+				*part(&m) = place
+				t.Malformed = append(t.Malformed, m)
 			}
 		},
 	})
@@ -175,15 +182,6 @@ func (p *policies) ask(ctx context.Context, r *policy.Request) policy.Decision {
 		d.Action, d.Reason = policy.Deny, "raw TCP passes only by a word of its own"
 	}
 	return d
-}
-
-func (t *trial) print(format string, args ...any) {
-	for i, a := range args {
-		if s, ok := a.(string); ok {
-			args[i] = enforce.Printable(s)
-		}
-	}
-	_, _ = fmt.Fprintf(t.con.out, format, args...)
 }
 
 func (t *trial) summary() string {

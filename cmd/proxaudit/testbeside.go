@@ -58,17 +58,17 @@ func besideYAML(source string) string {
 
 // expect asks about one line of the table.
 func (t *trial) expect(ctx context.Context, p *policies, table string, e allowlist.Expectation) {
-	place := fmt.Sprintf("%s:%d:%d", table, e.Line, e.Column)
+	f := failedTest{File: table, Line: e.Line, Column: e.Column}
 	r, err := wordsRequest(e.Request)
 	if err != nil {
-		t.failed++
-		t.print("%s: no request: %s\n", place, err.Error())
+		f.Message = "no request: " + err.Error()
+		t.addFailure(f)
 		return
 	}
 	r.Process = e.Process
 	if r.Via, err = redirectors(e.Via); err != nil {
-		t.failed++
-		t.print("%s: %s\n", place, err.Error())
+		f.Message = err.Error()
+		t.addFailure(f)
 		return
 	}
 	if e.Package != "" {
@@ -79,14 +79,14 @@ func (t *trial) expect(ctx context.Context, p *policies, table string, e allowli
 		t.passed++
 		return
 	}
-	t.failed++
-	t.print("%s: want %s, got %s: %s\n", place, wanted(e.Want, e.Rule), wanted(d.Action, d.Rule), requestLine(r))
+	f.Message = fmt.Sprintf("want %s, got %s: %s", wanted(e.Want, e.Rule), wanted(d.Action, d.Rule), requestLine(r))
 	if d.Reason != "" {
-		t.print("  reason: %s\n", d.Reason)
+		f.Details = append(f.Details, "reason: "+d.Reason)
 	}
 	if line := p.propose(r); e.Want != policy.Deny && d.Action == policy.Deny && !d.Final && line != "" {
-		t.print("  to allow it, add under \"allow:\" in %s: %s\n", p.edit, line)
+		f.Details = append(f.Details, fmt.Sprintf("to allow it, add under \"allow:\" in %s: %s", p.edit, line))
 	}
+	t.addFailure(f)
 }
 
 // redirectors returns URLs that redirect in the form of policy.Request.Via.
@@ -133,11 +133,11 @@ func (t *trial) besideRego(ctx context.Context, l *policyLoader, source string) 
 			t.passed++
 			continue
 		}
-		t.failed++
-		t.print("%s:%d:%d: %s: %s\n", r.File, r.Line, r.Column, r.Name, r.Why)
+		f := failedTest{File: r.File, Line: r.Line, Column: r.Column, Name: r.Name, Message: r.Why}
 		for line := range strings.Lines(r.Output) {
-			t.print("  %s\n", strings.TrimRight(line, "\n"))
+			f.Details = append(f.Details, strings.TrimRight(line, "\n"))
 		}
+		t.addFailure(f)
 	}
 	return nil
 }

@@ -15,12 +15,20 @@ import (
 // Difference is a request that is decided in two ways.
 type Difference struct {
 	// Request is its method and URL, without secrets.
-	Request  string
-	Was, Now policy.Action
+	Request string        `json:"request"`
+	Was     policy.Action `json:"was"`
+	Now     policy.Action `json:"now"`
 	// Rule and Reason are those of what is decided now.
-	Rule, Reason string
+	Rule   string `json:"rule,omitempty"`
+	Reason string `json:"reason,omitempty"`
 	// Allow is the entry that would allow what is denied now; "" where none would.
-	Allow string
+	Allow string `json:"allow,omitempty"`
+}
+
+// Counted is a difference, and how often it was added.
+type Counted struct {
+	Difference
+	Times int `json:"times"`
 }
 
 // Differences groups differences, however many there are. The zero value is ready
@@ -56,23 +64,32 @@ func (d *Differences) Add(one Difference) {
 // Count returns how many were added.
 func (d *Differences) Count() int { return d.times }
 
-// WriteTo prints them: denials first, then what was forwarded anew, then the rest,
-// each once and in the order in which they came.
-func (d *Differences) WriteTo(w io.Writer) (int64, error) {
-	all := slices.SortedFunc(maps.Keys(d.byKey), func(x, y Difference) int {
+// All returns them: denials first, then what was forwarded anew, then the rest, each
+// once and in the order in which they came; and how many more there are of which
+// nothing was kept.
+func (d *Differences) All() (all []Counted, lost int) {
+	all = []Counted{}
+	for _, one := range slices.SortedFunc(maps.Keys(d.byKey), func(x, y Difference) int {
 		return cmp.Or(x.order()-y.order(), d.byKey[x].first-d.byKey[y].first)
-	})
+	}) {
+		all = append(all, Counted{one, d.byKey[one].times})
+	}
+	return all, d.lost
+}
+
+// WriteTo prints them in the order of All.
+func (d *Differences) WriteTo(w io.Writer) (int64, error) {
+	all, more := d.All()
 	var b strings.Builder
 	shown := map[int]int{}
-	more := d.lost
 	for _, one := range all {
 		if shown[one.order()]++; shown[one.order()] > maxShown {
 			more++
 			continue
 		}
 		fmt.Fprintf(&b, "%s: %s", one.kind(), enforce.Printable(one.Request))
-		if n := d.byKey[one].times; n > 1 {
-			fmt.Fprintf(&b, " (%d times)", n)
+		if one.Times > 1 {
+			fmt.Fprintf(&b, " (%d times)", one.Times)
 		}
 		b.WriteString("\n")
 		field(&b, "reason", one.Reason)
