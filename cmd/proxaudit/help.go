@@ -101,8 +101,11 @@ standard error; with -o, COMMAND's standard output stays its own.
                        decides. Those that its block of what was not learned lists
                        are known; a rule that was not seen is no drift
 
-A learned rule that was not seen, or that a lockfile no longer names, is marked
-"; not seen since DATE" until it is seen again. What POLICY denies stays denied, and
+Merging leaves what stands behind a rule as it is: its counts are those of the runs
+that the rule was learned from. A learned rule that was not seen, or that a lockfile
+no longer names, is marked "; not seen since DATE" until it is seen again; one that
+was seen once, or in one run of several, is marked "; seen again on DATE" when a later
+day has it too. What POLICY denies stays denied, and
 is said. A COMMAND that fails marks nothing. Without a COMMAND the exit codes are 0,
 1 and 125. A line says how many known attacks the policy would permit; proxaudit
 score names them.

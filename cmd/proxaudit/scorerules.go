@@ -40,6 +40,7 @@ const (
 	seenOnce    = "seen once"
 	seenInOne   = "seen in one run only"
 	notSeenMark = "; not seen since "
+	againMark   = "; seen again on "
 )
 
 func countRules(facts []allowlist.Fact, open bool) *ruleCounts {
@@ -70,9 +71,10 @@ func (c *ruleCounts) evidence(f allowlist.Fact) {
 	var reviews []string
 	for _, comment := range f.Comments {
 		comment, since, gone := strings.Cut(comment, notSeenMark)
+		comment, _, again := strings.Cut(comment, againMark)
 		for _, review := range strings.Split(comment, reviewMark)[1:] {
 			if review == seenOnce || review == seenInOne {
-				once = true
+				once = once || !again
 			} else if !slices.Contains(reviews, review) {
 				reviews = append(reviews, review)
 			}

@@ -11,6 +11,12 @@ import (
 // The comments on learned rules. Who merges policies knows a learned rule by how
 // its comment begins, so this form is kept.
 
+// What is said of rules that may have come about by chance.
+const (
+	seenOnce     = "seen once"
+	seenInOneRun = "seen in one run only"
+)
+
 // by names the programs, two at most.
 func (e *evidence) by() string {
 	names := each(e.programs, enforce.RedactText)
@@ -83,7 +89,7 @@ func (p *pathLine) more() string {
 // rarely is the review for what was seen in one run of several.
 func (p *printer) rarely(e *evidence) []string {
 	if p.runs > 1 && e.runs.len() == 1 {
-		return []string{"seen in one run only"}
+		return []string{seenInOneRun}
 	}
 	return nil
 }

@@ -114,7 +114,7 @@ func (l *Learner) Record(ev enforce.Event) error {
 	l.last = max(l.last, dayOf(ev.Time))
 	k = l.redirectedTo(k, &ev)
 	if asked != nil {
-		l.usage.add(l.options.Existing, asked)
+		l.usage.add(l.options.Existing, asked, dayOf(ev.Time))
 	}
 	if f := l.flow(k); f != nil {
 		f.take(&ev, l.run)

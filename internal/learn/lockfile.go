@@ -262,7 +262,7 @@ func (l *Learner) coversRequest(r *policy.Request) bool {
 	known := false
 	l.options.Existing.Match(r, func(int, bool) { known = true })
 	if known {
-		l.usage.add(l.options.Existing, r)
+		l.usage.add(l.options.Existing, r, 0)
 	}
 	return known
 }

@@ -117,7 +117,7 @@ func (l *Learner) mark(p *policyText, m *Merged, decide func(*policy.Request) po
 		if f.requests > 0 {
 			r := f.request(k)
 			decide(r)
-			l.usage.add(l.options.Existing, r)
+			l.usage.add(l.options.Existing, r, f.first)
 		}
 	})
 	marks := marking{traffic: l.last != 0 && !partial, today: l.last}

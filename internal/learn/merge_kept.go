@@ -65,7 +65,7 @@ func (p *policyText) ownLines() []ownLine {
 		}
 		if strings.Contains(text, "# seen in ") || strings.Contains(text, "# in ") {
 			bare := strings.TrimRight(text, " \t\r")
-			text = unseenMark.ReplaceAllString(bare, "") + text[len(bare):]
+			text = withoutMarks(bare) + text[len(bare):]
 		}
 		out = append(out, ownLine{n + 1, text})
 	}

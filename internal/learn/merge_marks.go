@@ -16,6 +16,31 @@ var learnedComment = regexp.MustCompile(`^# (?:seen in [0-9]+ of [0-9]+ runs?, |
 // unseenMark stands at the end of the comment of a rule that is no longer seen.
 var unseenMark = regexp.MustCompile(`; not seen since [0-9]{4}-[0-9]{2}-[0-9]{2}$`)
 
+// againMark stands behind the comment of a rule that one run alone had, once a later
+// one had it too: the counts in the comment are those of the runs that it was learned
+// from, and are not counted anew.
+const againMark = "; seen again on "
+
+// withoutMarks returns a comment as learning wrote it.
+func withoutMarks(comment string) string {
+	comment = unseenMark.ReplaceAllString(comment, "")
+	if i := strings.LastIndex(comment, againMark); i >= 0 && len(comment) == i+len(againMark)+len("2026-11-24") {
+		comment = comment[:i]
+	}
+	return comment
+}
+
+// wasAlone reports whether a comment says that the rule was seen once, or in one run
+// only, and first before a day: then what was seen on that day is of another run.
+func wasAlone(comment string, on day) bool {
+	if on == 0 {
+		return false
+	}
+	_, first, dated := strings.Cut(comment, "first on ")
+	return dated && len(first) >= len("2026-11-24") && first[:len("2026-11-24")] < on.String() &&
+		(strings.Contains(comment, "; review: "+seenOnce) || strings.Contains(comment, "; review: "+seenInOneRun))
+}
+
 // learnedRule is a rule of a policy that was learned.
 type learnedRule struct {
 	node    *yaml.Node
@@ -133,11 +158,18 @@ func (m *marking) is(r *learnedRule) bool {
 func (p *policyText) mark(rules []learnedRule, u *usage, m *marking) (unseen, again int) {
 	for _, r := range rules {
 		at := unseenMark.FindStringIndex(r.comment)
-		switch seen := u.seen(r.line); {
+		first, seen := u.seen(r.line)
+		mark := ""
+		if own := withoutMarks(r.comment); wasAlone(own, first) && !strings.Contains(r.comment[len(own):], againMark) {
+			mark = againMark + first.String()
+		}
+		switch {
 		case seen && at != nil:
 			length := at[1] - at[0]
-			p.edits = append(p.edits, edit{at: r.end - length, cut: length})
+			p.edits = append(p.edits, edit{at: r.end - length, cut: length, text: mark})
 			again++
+		case mark != "":
+			p.edits = slices.Insert(p.edits, 0, edit{at: r.end, text: mark})
 		case !seen && at == nil && m.is(&r):
 			// First of what is at its place: lines may follow where the last line has no end.
 			p.edits = slices.Insert(p.edits, 0, edit{at: r.end, text: "; not seen since " + m.today.String()})

@@ -255,17 +255,17 @@ func checkMarks(t testing.TB, before *base, source, merged string) {
 	lines := strings.Split(merged, "\n")
 	for i, line := range strings.Split(source, "\n") {
 		text := strings.TrimRight(line, " \t\r")
-		bare := unseenMark.ReplaceAllString(text, "")
+		bare := withoutMarks(text)
 		_, behind, ok := strings.Cut(bare, "  # seen in ")
 		isRule := ok && (strings.Contains(line, "- pkg:") || strings.Contains(line, "- host:") || strings.Contains(line, "- package:")) && strings.Contains(behind, " runs, ")
-		for len(lines) > 0 && unseenMark.ReplaceAllString(strings.TrimRight(lines[0], " \t\r"), "") != bare {
+		for len(lines) > 0 && withoutMarks(strings.TrimRight(lines[0], " \t\r")) != bare {
 			lines = lines[1:]
 		}
 		if len(lines) == 0 || !isRule {
 			return // what was rewritten is looked at by eye
 		}
 		marked := unseenMark.MatchString(strings.TrimRight(lines[0], " \t\r"))
-		if seen := before.usage.seen(i + 1); seen == marked {
+		if _, seen := before.usage.seen(i + 1); seen == marked {
 			t.Fatalf("line %d: seen %v, and yet %s", i+1, seen, lines[0])
 		}
 		lines = lines[1:]
@@ -282,7 +282,7 @@ func checkLines(t testing.TB, source, merged string) {
 	}
 	// A comma may be new behind what was the last in brackets.
 	bare := func(line string) string {
-		return strings.ReplaceAll(unseenMark.ReplaceAllString(strings.TrimRight(line, " \t\r"), ""), ",", "")
+		return strings.ReplaceAll(withoutMarks(strings.TrimRight(line, " \t\r")), ",", "")
 	}
 	lines := strings.Split(merged, "\n")
 	for line := range strings.SplitSeq(source, "\n") {

@@ -7,12 +7,12 @@ import (
 )
 
 // usage is which rules of a policy the recorded requests match, by the lines on
-// which they begin.
+// which they begin, and on which day the first did.
 type usage struct {
-	used map[int]bool
+	used map[int]day
 	// metadata are rules for versions of a package that matched what names no
 	// version; versioned are the packages of which versions were read.
-	metadata  map[packageRule]bool
+	metadata  map[packageRule]day
 	versioned map[string]bool
 }
 
@@ -23,21 +23,23 @@ type packageRule struct {
 }
 
 func newUsage() usage {
-	return usage{map[int]bool{}, map[packageRule]bool{}, map[string]bool{}}
+	return usage{map[int]day{}, map[packageRule]day{}, map[string]bool{}}
 }
 
-// add notes which rules of base match r, which base has decided about.
-func (u *usage) add(base Base, r *policy.Request) {
+// add notes which rules of base match r, which base has decided about, and which was
+// made on a day.
+func (u *usage) add(base Base, r *policy.Request, on day) {
 	name, isVersion := nameAndVersion(r)
 	if r.Registry != "" && isVersion {
 		u.versioned[name] = true
 	}
 	base.Match(r, func(line int, versions bool) {
 		if versions && !isVersion {
-			u.metadata[packageRule{name, line}] = true
+			at := packageRule{name, line}
+			u.metadata[at] = earlier(u.metadata[at], on)
 			return
 		}
-		u.used[line] = true
+		u.used[line] = earlier(u.used[line], on)
 	})
 }
 
@@ -49,12 +51,13 @@ func nameAndVersion(r *policy.Request) (name string, isVersion bool) {
 // seen reports whether the rule on a line is of use. Metadata is read of a package
 // whatever its version: where versions were read, they alone tell which rules for
 // versions are.
-func (u *usage) seen(line int) bool {
-	for r := range u.metadata {
+func (u *usage) seen(line int) (first day, ok bool) {
+	for r, on := range u.metadata {
 		if !u.versioned[r.name] {
-			u.used[r.line] = true
+			u.used[r.line] = earlier(u.used[r.line], on)
 			delete(u.metadata, r)
 		}
 	}
-	return u.used[line]
+	first, ok = u.used[line]
+	return first, ok
 }

@@ -116,7 +116,7 @@ func (p *printer) packageLine(line *packageLine) {
 func (p *printer) rule(r *rule) {
 	more, reviews := "", append(p.rarely(&r.evidence), r.reviews...)
 	if p.runs == 1 && r.requests == 1 {
-		reviews = append(reviews, "seen once")
+		reviews = append(reviews, seenOnce)
 	}
 	if len(r.paths) == 1 { // what is to be said of it is said of the rule
 		more, reviews = r.paths[0].more(), append(reviews, r.paths[0].reviews...)
