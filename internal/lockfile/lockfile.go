@@ -18,8 +18,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/juliendoutre/proxaudit/internal/ecosystem"
 )
 
 const (
@@ -93,30 +91,6 @@ type Registry struct {
 	Fixed bool
 }
 
-// Error is why a lockfile cannot be read.
-type Error struct {
-	File string
-	// Line and Column count from 1; they are 0 where there is no place.
-	Line, Column  int
-	Message, Hint string
-}
-
-// Error returns "file:line:column: message" and the hint on a line of its own.
-func (e *Error) Error() string {
-	place := e.File
-	if e.Line > 0 {
-		place += fmt.Sprintf(":%d", e.Line)
-		if e.Column > 0 {
-			place += fmt.Sprintf(":%d", e.Column)
-		}
-	}
-	s := place + ": " + printable(e.Message)
-	if e.Hint != "" {
-		s += "\n  hint: " + printable(e.Hint)
-	}
-	return s
-}
-
 // Read reads the lockfile at path, once. The error is an *Error.
 func Read(path string) (*Lockfile, error) {
 	data, err := readFile(path)
@@ -186,41 +160,4 @@ func Parse(path string, data []byte) (l *Lockfile, err error) {
 	}
 	slices.SortStableFunc(r.Entries, func(a, b Entry) int { return a.Line - b.Line })
 	return r.Lockfile, nil
-}
-
-// At returns l as it is where packages of its type come from these registries: what
-// is recorded at an address that is of no form a registry has for it, by itself or
-// at one of these, is no package of theirs, and moves to Elsewhere. A client would
-// fetch the address; a rule for the name would let in what has that name elsewhere.
-func (l *Lockfile) At(registries []string) (*Lockfile, error) {
-	known, err := ecosystem.New(ecosystem.Registries{l.Type: registries})
-	if err != nil {
-		return nil, err
-	}
-	at := *l
-	at.Entries = nil
-	at.Elsewhere = slices.Clone(l.Elsewhere)
-	for _, e := range l.Entries {
-		if e.stray(known) {
-			at.Elsewhere = append(at.Elsewhere, Elsewhere{e.Line, "url", e.URL})
-		} else {
-			at.Entries = append(at.Entries, e)
-		}
-	}
-	return &at, nil
-}
-
-func (e *Entry) stray(known *ecosystem.Recognizer) bool {
-	if e.URL == "" {
-		return false
-	}
-	q, ok := query(e.URL)
-	if !ok {
-		return true
-	}
-	if s, ok := ecosystem.Guess(q); ok && s.Package == e.Package {
-		return false
-	}
-	purl, registry := known.Identify(q)
-	return registry == "" || purl != e.Package
 }
