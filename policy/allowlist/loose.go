@@ -12,7 +12,7 @@ type form uint8
 
 const (
 	exact     form = iota // as in policy.Request
-	once                  // unescaped, repeated and trailing slashes removed
+	once                  // unescaped, in lower case, repeated and trailing slashes removed
 	onceBare              // and without the parameters of segments
 	often                 // as once, but unescaped until nothing changes
 	oftenBare             // as onceBare, but unescaped until nothing changes
@@ -33,7 +33,7 @@ func respell(path string, f form) string {
 	if f == exact {
 		return path
 	}
-	path = unescape(path, f.rounds())
+	path = lower(unescape(path, f.rounds()))
 	if f == onceBare || f == oftenBare {
 		path = cutParameters(path)
 	}
@@ -70,6 +70,22 @@ func unescapeOnce(path string) string {
 	return b.String()
 }
 
+// lower returns path with its ASCII letters in lower case: code hosts, and servers on
+// Windows, tell no case apart. Bytes that are no UTF-8 stay what they are.
+func lower(path string) string {
+	isUpper := func(c rune) bool { return 'A' <= c && c <= 'Z' }
+	if strings.IndexFunc(path, isUpper) < 0 {
+		return path
+	}
+	b := []byte(path)
+	for i, c := range b {
+		if isUpper(rune(c)) {
+			b[i] += 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
 // cutParameters removes ";" and what follows it from each segment, RFC 3986
 // section 3.3.
 func cutParameters(path string) string {
@@ -97,13 +113,13 @@ func collapse(path string) string {
 func (pat *pattern) loose() map[form]pattern {
 	out := map[form]pattern{}
 	for _, f := range []form{once, often} {
-		loose := pattern{prefix: collapse(unescape(pat.prefix, f.rounds()))}
+		loose := pattern{prefix: collapse(lower(unescape(pat.prefix, f.rounds())))}
 		last := &loose.prefix
 		parameters := strings.Contains(loose.prefix, ";")
 		loose.parts = slices.Clone(pat.parts)
 		for i := range loose.parts {
 			last = &loose.parts[i].literal
-			*last = collapse(unescape(*last, f.rounds()))
+			*last = collapse(lower(unescape(*last, f.rounds())))
 			parameters = parameters || strings.Contains(*last, ";")
 		}
 		*last = strings.TrimSuffix(*last, "/")

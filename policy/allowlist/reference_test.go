@@ -86,6 +86,7 @@ func loosened(s string, rounds int) string {
 			return string(rune(n)) // Latin-1, so that regexp takes it
 		})
 	}
+	s = regexp.MustCompile(`[A-Z]`).ReplaceAllStringFunc(s, strings.ToLower)
 	s = regexp.MustCompile(`;[^/]*`).ReplaceAllString(s, "")
 	s = regexp.MustCompile(`/+`).ReplaceAllString(s, "/")
 	return strings.TrimSuffix(s, "/")
