@@ -52,6 +52,19 @@ func readDocker(base, rest string) (found, bool) {
 	return found{}, false
 }
 
+// elsewhereDocker reports whether a mirror is asked for the image of another
+// registry: containerd names that one in ns (its docs, hosts.md, "Registry host
+// namespace"), and mirrors fetch from where it says.
+func elsewhereDocker(query string) bool {
+	for pair := range strings.SplitSeq(query, "&") {
+		name, _, _ := strings.Cut(pair, "=")
+		if name = decode(name); name == "" || strings.EqualFold(name, "ns") {
+			return true
+		}
+	}
+	return strings.Contains(query, ";")
+}
+
 func image(name, version string, artifact bool) (found, bool) {
 	if len(name) > 255 {
 		return found{}, false

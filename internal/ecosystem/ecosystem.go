@@ -23,6 +23,9 @@ type grammar struct {
 	guess func(path, accept string) (found, bool)
 	// ask reads a request at rest whose query names the package. It may be nil.
 	ask func(rest, query string) (found, bool)
+	// elsewhere reports whether the query asks for the package of another registry.
+	// It may be nil.
+	elsewhere func(query string) bool
 	// index returns a pattern, relative to the base, for the files at rest that
 	// belong to the registry as a whole and whose names change from day to day.
 	// It may be nil.
@@ -36,7 +39,7 @@ type grammar struct {
 // likely to be something else come first.
 var grammars = []grammar{
 	{typ: "golang", read: readGo, guess: guessGo, index: indexGo},
-	{typ: "docker", read: readDocker, guess: guessDocker},
+	{typ: "docker", read: readDocker, guess: guessDocker, elsewhere: elsewhereDocker},
 	{typ: "npm", read: readNPM, guess: guessNPM},
 	{typ: "gem", read: readGem, guess: guessGem, ask: askGem},
 	{typ: "nuget", read: readNuGet, guess: guessNuGet, ask: askNuGet},

@@ -88,6 +88,10 @@ func TestGrammars(t *testing.T) {
 		{"pypi", "/", "/packages/a-1.0-any.whl", ""},
 		{"pypi", "/", "/packages/a%2Fb-1.0-py3-none-any.whl", ""},
 		{"pypi", "/", "/packages/noversion.tar.gz", ""},
+		{"pypi", "/", "/packages/tool-2a-v1.0.tar.gz", "pkg:pypi/tool-2a@v1.0"},
+		{"pypi", "/", "/packages/tool-2a-V1.0.zip", "pkg:pypi/tool-2a@V1.0"},
+		{"pypi", "/", "/packages/tool-1.0-beta.tar.gz", "pkg:pypi/tool@1.0-beta"},
+		{"pypi", "/", "/packages/tool-v.tar.gz", ""},
 
 		// As go 1.26 asks.
 		{"golang", "/", "/github.com/%21burnt%21sushi/toml/@v/v1.3.2.info", "pkg:golang/github.com/burntsushi/toml@v1.3.2"},

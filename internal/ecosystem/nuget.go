@@ -85,6 +85,11 @@ func askNuGet(rest, query string) (found, bool) {
 	if err != nil || len(values["id"]) != 1 {
 		return found{}, false
 	}
+	for name := range values {
+		if name != "id" && strings.EqualFold(name, "id") {
+			return found{}, false // a server that tells no case apart has two of them
+		}
+	}
 	id, ok := strings.CutPrefix(values.Get("id"), "'")
 	id, closed := strings.CutSuffix(id, "'")
 	f := nuget(id, "")

@@ -61,14 +61,22 @@ func readPyPIFile(file string) (found, bool) {
 	if !ok {
 		return found{}, false
 	}
-	// The version is what follows the last hyphen that a digit follows: names
-	// with hyphens are older than PEP 625.
+	// The version is what follows the last hyphen that a version follows, which may
+	// begin with a v (PEP 440, "Preceding v character"): names with hyphens are older
+	// than PEP 625, and tool-2a-v1.0 is no version of tool.
 	for i := len(stem) - 2; i > 0; i-- {
-		if stem[i] == '-' && isDigit(stem[i+1]) {
+		if stem[i] == '-' && beginsPyPIVersion(stem[i+1:]) {
 			return pypiFile(stem[:i], stem[i+1:])
 		}
 	}
 	return found{}, false
+}
+
+func beginsPyPIVersion(s string) bool {
+	if s[0]|0x20 == 'v' {
+		s = s[1:]
+	}
+	return s != "" && isDigit(s[0])
 }
 
 // readWheel reads NAME-VERSION-…, of at least low and at most high parts.

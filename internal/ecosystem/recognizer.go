@@ -139,7 +139,7 @@ func (r *Recognizer) registered(q *Query) (*grammar, found, *base) {
 	for i := range bases {
 		b := &bases[i]
 		rest, ok := strings.CutPrefix(q.Path, b.path)
-		if !ok {
+		if !ok || q.RawQuery != "" && b.grammar.elsewhere != nil && b.grammar.elsewhere(q.RawQuery) {
 			continue
 		}
 		f, ok := b.grammar.read(b.path, rest)
