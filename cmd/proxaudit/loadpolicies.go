@@ -81,8 +81,9 @@ func (l *policyLoader) load(ctx context.Context) (*policies, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registries: %w", err)
 	}
+	p.policy = respelled(p.recognizer, p.policy)
 	for i, one := range floors {
-		p.policy = policy.Floor(shown(l.floors[i]), identified(own, one), p.policy)
+		p.policy = policy.Floor(shown(l.floors[i]), identified(own, respelled(own, one)), p.policy)
 	}
 	p.hash = p.read.hash()
 	return p, nil

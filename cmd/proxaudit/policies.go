@@ -92,10 +92,14 @@ func identified(recognizer *ecosystem.Recognizer, p policy.Policy) policy.Policy
 }
 
 func identify(recognizer *ecosystem.Recognizer, r *policy.Request) (purl, registry string) {
-	return recognizer.Identify(ecosystem.Query{
+	return recognizer.Identify(query(r))
+}
+
+func query(r *policy.Request) ecosystem.Query {
+	return ecosystem.Query{
 		Method: r.Method, Scheme: r.Scheme, Host: r.Host, Port: r.Port,
 		Path: r.Path, RawQuery: r.Query, Header: r.Header,
-	})
+	}
 }
 
 // shown is how a source is called in messages, rules and events: a URL may have a
