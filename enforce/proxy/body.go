@@ -32,7 +32,7 @@ func (b *countingBody) Read(p []byte) (int, error) {
 	b.kept.keep(p[:n])
 	switch {
 	case err == io.EOF && b.trailer != nil:
-		stripTrailer(b.trailer.Trailer)
+		stripTrailer(b.trailer.Trailer, b.trailer.Header)
 	case err != nil && err != io.EOF:
 		b.broken.Store(true)
 	}
@@ -108,7 +108,7 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	}
 	switch {
 	case err == io.EOF:
-		stripTrailer(b.trailer.Trailer)
+		stripTrailer(b.trailer.Trailer, nil)
 	case err != nil:
 		b.x.failed = err
 	}

@@ -334,7 +334,8 @@ func TestTrailers(t *testing.T) {
 			w.Header().Set(http.TrailerPrefix+"Alt-Svc", "h3")
 		}))
 		req, _ := http.NewRequestWithContext(t.Context(), "POST", w.urlOf("/x"), io.MultiReader(strings.NewReader("abc")))
-		req.Trailer = http.Header{"X-Sum": {"s"}, "X-Http-Method-Override": {"DELETE"}, "Cookie": {"a=b"}, "X-Original-Url": {"/admin"}}
+		req.Header = http.Header{"X-Judged": {"1"}, "X_Spelled": {"1"}}
+		req.Trailer = http.Header{"X-Sum": {"s"}, "X-Judged": {"2"}, "X-Spelled": {"2"}, "X-Http-Method-Override": {"DELETE"}, "Cookie": {"a=b"}, "X-Original-Url": {"/admin"}}
 		resp, err := w.httpClient().Do(req)
 		if err != nil {
 			t.Fatal(err)
@@ -351,7 +352,7 @@ func TestTrailers(t *testing.T) {
 		if e.h2 {
 			return // net/http drops what was not announced there
 		}
-		w.ask(w.open(), "POST %t/x HTTP/1.1\r\nHost: %h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Late: 1\r\nAuthorization: x\r\nX-Rewrite-URL: /admin\r\n\r\n", 1)
+		w.ask(w.open(), "POST %t/x HTTP/1.1\r\nHost: %h\r\nX-Judged: 1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Late: 1\r\nX_Judged: 2\r\nx-judged: 2\r\nAuthorization: x\r\nX-Rewrite-URL: /admin\r\n\r\n", 1)
 		if diff := cmp.Diff(http.Header{"X-Late": {"1"}}, await(t, got)); diff != "" {
 			t.Errorf("the server received (-want +got):\n%s", diff)
 		}

@@ -51,6 +51,7 @@ func (p *Proxy) serveFront(w http.ResponseWriter, r *http.Request) {
 	}
 	if !r.URL.IsAbs() {
 		p.refuseHead(connOf(r.Context()), r.Method, fmt.Sprintf("a request to the proxy as if it were a server, for host %q", r.Host))
+		w.Header().Set("Connection", "close") // the guard may not have read what follows
 		http.Error(w, "proxaudit: this is the proxy of a run; it serves requests with an absolute URL and CONNECT (RFC 9110 section 7.1)", http.StatusBadRequest)
 		return
 	}

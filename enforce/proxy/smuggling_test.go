@@ -215,3 +215,33 @@ func TestMalformedSecond(t *testing.T) {
 		})
 	}
 }
+
+// TestMalformedBehindUpgrade: where a request mentions a WebSocket, what follows is
+// not read as HTTP by who watches the connection; so nothing may follow an answer
+// that is none.
+func TestMalformedBehindUpgrade(t *testing.T) {
+	for _, e := range entrances1 {
+		for name, send := range map[string]string{
+			"as to a server":       "GET /x HTTP/1.1\r\nHost: %h\r\nUpgrade: websocket\r\n\r\n",
+			"no Connection":        "GET %t/x HTTP/1.1\r\nHost: %h\r\nUpgrade: websocket\r\n\r\n",
+			"in a second field":    "GET %t/x HTTP/1.1\r\nHost: %h\r\nUpgrade: foo\r\nupgrade: xwebsocket\r\n\r\n",
+			"by POST":              "POST %t/x HTTP/1.1\r\nHost: %h\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n",
+			"a CONNECT":            "CONNECT evil.test HTTP/1.1\r\nHost: evil.test\r\n\r\n",
+			"a WebSocket, refused": "GET %t/x HTTP/1.1\r\nHost: %h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+		} {
+			t.Run(e.name+", "+name, func(t *testing.T) {
+				w := newWire(t, e, allowHost("ok.test"), text("reached"))
+				conn := w.open()
+				if statuses, _ := w.ask(conn, send, 1); len(statuses) != 1 {
+					t.Fatalf("statuses %v", statuses)
+				}
+				if statuses, body := w.ask(conn, "GET %t/smuggled HTTP/1.1\nHost: %h\n\n", 1); len(statuses) != 0 {
+					t.Errorf("what follows was answered %v %q", statuses, body)
+				}
+				if got := strings.Join(w.origin.requests(), "\n"); strings.Contains(got, "smuggled") {
+					t.Errorf("the origin received %q", got)
+				}
+			})
+		}
+	}
+}

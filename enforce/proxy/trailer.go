@@ -9,13 +9,26 @@ import (
 
 // stripTrailer removes what must not come behind a body: fields that frame,
 // route, authorise or steer a request (RFC 9110 section 6.5.1). The decision
-// was made without them, and a server may put a trailer among the header.
-func stripTrailer(h http.Header) {
+// was made without them, and a server may put a trailer among the header. For the
+// same reason none may be a second value of a field of header, which was judged.
+func stripTrailer(h, header http.Header) {
 	for name := range h {
-		if !httpguts.ValidTrailerHeader(name) || lateField(name) {
+		if !httpguts.ValidTrailerHeader(name) || lateField(name) || hasField(header, name) {
 			delete(h, name)
 		}
 	}
+}
+
+// hasField reports whether h has a field of a name, in any spelling that a server
+// may take for the same: to CGI a hyphen is an underscore (RFC 3875 section 4.1.18).
+func hasField(h http.Header, name string) bool {
+	plain := strings.ReplaceAll(name, "_", "-")
+	for other := range h {
+		if len(other) == len(name) && strings.EqualFold(strings.ReplaceAll(other, "_", "-"), plain) {
+			return true
+		}
+	}
+	return false
 }
 
 // lateField holds for fields that httpguts lets pass.
@@ -41,7 +54,7 @@ func keepTrailer(r *http.Request, body *countingBody) {
 		r.Trailer = http.Header{}
 	}
 	if r.Trailer != nil {
-		stripTrailer(r.Trailer) // of names that are announced
+		stripTrailer(r.Trailer, r.Header) // of names that are announced
 		body.trailer = r
 	}
 }
