@@ -29,6 +29,12 @@ func stripRequest(h http.Header, webSocket bool) {
 	if webSocket {
 		h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{"websocket"}
 	}
+	// The transport sends one, and none that is empty.
+	if agents := h["User-Agent"]; len(agents) > 0 {
+		if h["User-Agent"] = agents[:1]; agents[0] == "" {
+			delete(h, "User-Agent")
+		}
+	}
 }
 
 // stripResponse does the same on the way back.
