@@ -93,6 +93,9 @@ func readCode(path, host string) (r reading, sure bool) {
 		r, sure = readAPI(segments[:base], rest)
 		return r, sure || base > 3 // with /api/v3 before it
 	}
+	if base, rest := bitbucketRepository(segments); rest != nil {
+		return readBitbucketAPI(segments[:base], rest), true
+	}
 	if len(segments) > 4 && slices.Equal(segments[:3], []string{"api", "v4", "projects"}) {
 		return readGitLabAPI(segments[:4], segments[4:]), true
 	}
