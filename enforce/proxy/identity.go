@@ -52,6 +52,7 @@ func (p *Proxy) identify(x *exchange, r *http.Request, t target) *problem {
 		bad = wellFormed(r)
 	}
 	keepEscapes(r.URL)
+	cutFlat(r.Method, r.URL)
 	if q.Host != "" {
 		r.URL.Scheme, r.URL.Host, r.URL.User = wanted, authority(q, t), nil
 		q.Path = r.URL.EscapedPath()
