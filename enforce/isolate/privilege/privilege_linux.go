@@ -79,25 +79,21 @@ func capset(keep Set) (*unix.CapUserHeader, *[2]unix.CapUserData) {
 	return head, data
 }
 
-// DropElsewhere does what Drop did for the calling thread for all others, but
-// for their bounding sets: nothing is executed from them, and without
+// DropElsewhere takes from all other threads what Drop took from the calling one,
+// but for their bounding sets: nothing is executed from them, and without
 // privileges they gain none. It reports false, and has done nothing, in a
 // program with C threads, which the Go runtime does not know of; then only an
 // exec from the calling thread gets rid of the others.
+//
+// It is one call, as each stops every thread in turn: what is not inheritable any
+// more is not ambient (cap_capset in security/commoncap.c), and no_new_privs comes
+// with the filter (SECCOMP_FILTER_FLAG_TSYNC in seccomp(2)). Check sees both.
 func DropElsewhere(keep Set) bool {
 	head, data := capset(keep)
-	for _, call := range [][4]uintptr{
-		{unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0},
-		{unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0},
-		{unix.SYS_CAPSET, uintptr(unsafe.Pointer(head)), uintptr(unsafe.Pointer(data)), 0},
-	} {
-		if _, _, errno := syscall.AllThreadsSyscall6(call[0], call[1], call[2], call[3], 0, 0, 0); errno != 0 {
-			return false
-		}
-	}
+	_, _, errno := syscall.AllThreadsSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(head)), uintptr(unsafe.Pointer(data)), 0)
 	runtime.KeepAlive(head)
 	runtime.KeepAlive(data)
-	return true
+	return errno == 0
 }
 
 // highest returns the last capability that the kernel knows.

@@ -22,7 +22,8 @@ const (
 )
 
 // Install puts the filter on every thread of the process and on what they will
-// fork or exec. All must have no_new_privs set. The file is where the calls
+// fork or exec. The calling thread must have no_new_privs set, which the others
+// get with the filter. The file is where the calls
 // arrive that are not decided here (seccomp_unotify(2)); when its last copy is
 // closed, they fail with ENOSYS.
 func Install() (*os.File, error) {
