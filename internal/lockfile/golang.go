@@ -2,7 +2,6 @@ package lockfile
 
 import (
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -98,11 +97,11 @@ func (r *reader) toolchain(f *modfile.File) error {
 	if f.Toolchain != nil {
 		name, line = f.Toolchain.Name, f.Toolchain.Syntax.Start.Line
 	}
-	if !toolchainName.MatchString(name) {
+	if !toolchainName().MatchString(name) {
 		return nil
 	}
 	return r.addEntry(Entry{Package: "pkg:golang/" + toolchain + "@v0.0.1-" + name + ".*", Line: line})
 }
 
 // toolchainName is that of a release or a release candidate.
-var toolchainName = regexp.MustCompile(`^go1\.[0-9]+(?:\.[0-9]+|rc[0-9]+)$`)
+var toolchainName = lazily(`^go1\.[0-9]+(?:\.[0-9]+|rc[0-9]+)$`)

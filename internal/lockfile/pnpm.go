@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -88,11 +87,11 @@ func (r *reader) pnpmPackages(section []byte, before int) error {
 	return nil
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: line (\d+): `)
+var yamlLine = lazily(`^yaml: line (\d+): `)
 
 func (r *reader) badYAML(err error, before int) error {
 	text, line := err.Error(), before+1
-	if m := yamlLine.FindStringSubmatch(text); m != nil {
+	if m := yamlLine().FindStringSubmatch(text); m != nil {
 		n, _ := strconv.Atoi(m[1]) // digits
 		line, text = before+n, text[len(m[0]):]
 	}

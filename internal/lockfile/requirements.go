@@ -3,7 +3,6 @@ package lockfile
 import (
 	"cmp"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"deps.dev/util/semver"
@@ -15,9 +14,9 @@ import (
 // see Lockfile.Includes.
 
 var (
-	requirement = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(.*)$`)
-	pinned      = regexp.MustCompile(`^\(?\s*===?\s*([A-Za-z0-9.!+_-]+)\s*\)?$`)
-	simple      = regexp.MustCompile(`^[0-9]+(?:\.[0-9]+)+$`)
+	requirement = lazily(`^([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(.*)$`)
+	pinned      = lazily(`^\(?\s*===?\s*([A-Za-z0-9.!+_-]+)\s*\)?$`)
+	simple      = lazily(`^[0-9]+(?:\.[0-9]+)+$`)
 )
 
 // readRequirements reads requirements.txt as `pip-compile --generate-hashes` and
@@ -70,7 +69,7 @@ func (r *reader) requirement(n int, line string) error {
 		return nil
 	}
 	wanted, options, _ := strings.Cut(line, " --")
-	m := requirement.FindStringSubmatch(wanted)
+	m := requirement().FindStringSubmatch(wanted)
 	if m == nil {
 		return r.failLine(n, 1, "it is no requirement")
 	}
@@ -89,7 +88,7 @@ func (r *reader) requirement(n int, line string) error {
 		}
 	}
 	rest, _, _ = strings.Cut(rest, ";")
-	version := pinned.FindStringSubmatch(strings.TrimSpace(rest))
+	version := pinned().FindStringSubmatch(strings.TrimSpace(rest))
 	if version == nil {
 		e := r.failLine(n, 1, "%s is not pinned to one version", name)
 		e.Hint = "pip-compile --generate-hashes, or uv pip compile --generate-hashes, writes requirements that are"
@@ -122,7 +121,7 @@ func (r *reader) requirementOption(n int, line string) error {
 // spell in another way (1.0.post1 and 1.0-1, PEP 440) becomes a range that holds
 // it alone, in whatever spelling.
 func (r *reader) python(name, version string, line int, integrity string) error {
-	if simple.MatchString(version) {
+	if simple().MatchString(version) {
 		return r.add(name, version, Entry{Line: line, Integrity: integrity})
 	}
 	if strings.Contains(version, "*") {

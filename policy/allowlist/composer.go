@@ -3,7 +3,6 @@ package allowlist
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,13 +31,13 @@ type composerVersion struct {
 const composerStable = 4
 
 var (
-	composerPattern = regexp.MustCompile(`(?i)^v?(\d{1,5})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?` +
+	composerPattern = lazily(`(?i)^v?(\d{1,5})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?` +
 		`(?:[._-]?(stable|beta|b|rc|alpha|a|patch|pl|p)((?:[.-]?\d{1,9})*))?([.-]?dev)?(?:\+\S*)?$`)
-	composerComparator = regexp.MustCompile(`^[\s,]*(>=|<=|!=|<>|==|[<>=^~])?\s*([^\s,|<>=!^~]+)`)
+	composerComparator = lazily(`^[\s,]*(>=|<=|!=|<>|==|[<>=^~])?\s*([^\s,|<>=!^~]+)`)
 )
 
 func parseComposer(text string) (v composerVersion, parts int, ok bool) {
-	m := composerPattern.FindStringSubmatch(text)
+	m := composerPattern().FindStringSubmatch(text)
 	if m == nil {
 		return v, 0, false
 	}
@@ -96,7 +95,7 @@ func newComposerRange(text string) (composerRange, error) {
 	for alternative := range strings.SplitSeq(strings.ReplaceAll(text, "||", "|"), "|") {
 		var bounds []composerBound
 		for rest := strings.TrimSpace(alternative); rest != ""; {
-			m := composerComparator.FindStringSubmatch(rest)
+			m := composerComparator().FindStringSubmatch(rest)
 			if m == nil {
 				return nil, fmt.Errorf("%q is no comparator", rest)
 			}

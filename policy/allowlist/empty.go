@@ -2,7 +2,6 @@ package allowlist
 
 import (
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -43,7 +42,7 @@ func pins[B any](bounds []B, a B, op func(B) string, compare func(a, b B) int) b
 func isEqual(op string) bool { return op == "=" || op == "==" }
 
 // oneInBrackets is how Maven and NuGet write a single version.
-var oneInBrackets = regexp.MustCompile(`^\[[^,\[\]()]+\]$`)
+var oneInBrackets = lazily(`^\[[^,\[\]()]+\]$`)
 
 // isOneVersion reports whether a package rule, as written, is for one version.
 func isOneVersion(text string) bool {
@@ -54,7 +53,7 @@ func isOneVersion(text string) bool {
 	}
 	comparators, plain := readComparators(versions)
 	if !plain || len(comparators) != 1 {
-		return oneInBrackets.MatchString(versions)
+		return oneInBrackets().MatchString(versions)
 	}
 	if !isEqual(comparators[0].op) || strings.Contains(versions, "*") {
 		return false

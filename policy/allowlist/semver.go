@@ -3,7 +3,6 @@ package allowlist
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"deps.dev/util/semver"
@@ -64,12 +63,12 @@ func newSemverRange(system semver.System, text string, comparators []comparator)
 }
 
 // span is a range in brackets with both its bounds.
-var span = regexp.MustCompile(`([\[(])([^,\[\]()]+),([^,\[\]()]+)([\])])`)
+var span = lazily(`([\[(])([^,\[\]()]+),([^,\[\]()]+)([\])])`)
 
 // hasEmptySpan reports whether a part of a range in brackets is that of one version
 // and without it, which the reader takes for that version.
 func hasEmptySpan(system semver.System, text string) bool {
-	for _, m := range span.FindAllStringSubmatch(text, -1) {
+	for _, m := range span().FindAllStringSubmatch(text, -1) {
 		if (m[1] == "(" || m[4] == ")") && system.Compare(strings.TrimSpace(m[2]), strings.TrimSpace(m[3])) == 0 {
 			return true
 		}
@@ -127,13 +126,13 @@ func (r *semverRange) names(version string) bool {
 }
 
 // releaseNumbers is what a version has before words: an epoch and numbers.
-var releaseNumbers = regexp.MustCompile(`^v?(?:[0-9]+!)?[0-9]+(?:\.[0-9]+)*`)
+var releaseNumbers = lazily(`^v?(?:[0-9]+!)?[0-9]+(?:\.[0-9]+)*`)
 
-func release(version string) string { return releaseNumbers.FindString(version) }
+func release(version string) string { return releaseNumbers().FindString(version) }
 
 // mavenPrerelease finds the qualifiers that Maven orders before the release.
 // See the Maven POM reference, "Version Order Specification".
-var mavenPrerelease = regexp.MustCompile(`(?i)(?:^|[0-9._-])(?:alpha|beta|milestone|rc|cr|snapshot|[abm][0-9]+)(?:$|[0-9._-])`)
+var mavenPrerelease = lazily(`(?i)(?:^|[0-9._-])(?:alpha|beta|milestone|rc|cr|snapshot|[abm][0-9]+)(?:$|[0-9._-])`)
 
 // isPrerelease reports whether the ecosystem takes a version for one that comes
 // before its release.
@@ -141,7 +140,7 @@ func isPrerelease(system semver.System, version string) bool {
 	words := strings.ToLower(version[len(release(version)):])
 	switch system {
 	case semver.Maven:
-		return mavenPrerelease.MatchString(version)
+		return mavenPrerelease().MatchString(version)
 	case semver.RubyGems: // any letter; see Gem::Version
 		return strings.ContainsFunc(version, func(r rune) bool { return r|0x20 >= 'a' && r|0x20 <= 'z' })
 	case semver.PyPI: // a, b, c, rc, alpha, beta, pre, preview and dev, but not post, rev and r

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -13,16 +12,16 @@ import (
 
 // yamlPlace is what the YAML reader puts before its words. Its line is that of
 // the construct it was in, counted from 0 or 1: it is not used.
-var yamlPlace = regexp.MustCompile(`^yaml: (line \d+: )?`)
+var yamlPlace = lazily(`^yaml: (line \d+: )?`)
 
 // plainBraces is a typed part without quotes in a list in brackets, where YAML
 // takes the brace for its own.
-var plainBraces = regexp.MustCompile(`[\[,] *[^'" ,][^'",]*\{[a-z]+\}`)
+var plainBraces = lazily(`[\[,] *[^'" ,][^'",]*\{[a-z]+\}`)
 
 // syntax turns an error of the YAML reader into a mistake with a place.
 func (p *parser) syntax(err error) {
 	m := Mistake{
-		Message: "not YAML: " + yamlPlace.ReplaceAllString(err.Error(), ""),
+		Message: "not YAML: " + yamlPlace().ReplaceAllString(err.Error(), ""),
 		Hint:    "check indentation, quotes and brackets",
 	}
 	line, offset := p.broken()
@@ -34,7 +33,7 @@ func (p *parser) syntax(err error) {
 		offset, m.Hint = tab, "indent with spaces, not tabs"
 	case offset < len(text) && text[offset] == '*':
 		m.Hint = "put a text that begins with * in quotes"
-	case plainBraces.Match(text[min(offset, len(text)):]):
+	case plainBraces().Match(text[min(offset, len(text)):]):
 		m.Hint = "put a path with braces in quotes where it stands in a list in brackets"
 	case strings.Contains(m.Message, "unknown anchor"):
 		m.Hint = "write the value out where it is used"

@@ -3,7 +3,6 @@ package allowlist
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"deps.dev/util/semver"
@@ -67,7 +66,7 @@ func newRange(typ, text string) (versionRange, error) {
 		return nil, errors.New("how " + typ + " orders versions is not known here")
 	case !plain && !o.native:
 		return nil, errors.New("it is not made of comparators")
-	case !plain && o.and == "" && !inBrackets.MatchString(text):
+	case !plain && o.and == "" && !inBrackets().MatchString(text):
 		return nil, errors.New("it is neither made of comparators nor all in brackets")
 	case !plain:
 		return newSemverRange(o.system, text, nil)
@@ -86,7 +85,7 @@ func newRange(typ, text string) (versionRange, error) {
 
 // inBrackets keeps out the versions without brackets that Maven and NuGet take for
 // a wish: any version grants it.
-var inBrackets = regexp.MustCompile(`^(?:[\[(][^\[\]()]+[\])](?:,|$))+$`)
+var inBrackets = lazily(`^(?:[\[(][^\[\]()]+[\])](?:,|$))+$`)
 
 // comparator is an operator and a version.
 type comparator struct{ op, version string }
