@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -265,4 +266,29 @@ func FuzzAddPEM(f *testing.F) {
 			rest = next
 		}
 	})
+}
+
+func TestWhereFilesAre(t *testing.T) {
+	ca := newAuthority(t)
+	write := func(want string) {
+		t.Helper()
+		trust, err := ReadRoots(nil).Write(nil, ca.pem)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer trust.Remove()
+		if filepath.Dir(trust.root) != want {
+			t.Errorf("%s, want it in %s", trust.root, want)
+		}
+	}
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	write(dir)
+	if info, err := os.Stat("/dev/shm"); runtime.GOOS == "linux" && err == nil && info.IsDir() {
+		t.Setenv("TMPDIR", "")
+		write("/dev/shm")
+	}
+	if _, err := ReadRoots(nil).writeUnder(filepath.Join(dir, "none"), nil, ca.cert); err == nil {
+		t.Error("files were written where nothing is")
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 )
 
@@ -26,7 +27,29 @@ func (r *Roots) Write(outer []string, authority []byte) (t Trust, err error) {
 	if err != nil {
 		return Trust{}, fmt.Errorf("parse the certificate authority: %w", err)
 	}
-	if t.root, err = os.MkdirTemp("", "proxaudit-"); err != nil {
+	var errs []error
+	for _, parent := range parents() {
+		if t, err = r.writeUnder(parent, outer, ca); err == nil {
+			return t, nil
+		}
+		errs = append(errs, err)
+	}
+	return Trust{}, errors.Join(errs...)
+}
+
+// parents are where the directory may be, best first. Where nobody says, it is in
+// memory on Linux, open to all as /tmp is (shm_overview(7)): to make files on a
+// disk and to remove them takes a run some milliseconds, and the disk's other
+// users may make it wait.
+func parents() []string {
+	if os.Getenv("TMPDIR") == "" && runtime.GOOS == "linux" {
+		return []string{"/dev/shm", os.TempDir()}
+	}
+	return []string{os.TempDir()}
+}
+
+func (r *Roots) writeUnder(parent string, outer []string, ca *x509.Certificate) (t Trust, err error) {
+	if t.root, err = os.MkdirTemp(parent, "proxaudit-"); err != nil {
 		return Trust{}, fmt.Errorf("make the directory for the run's certificates: %w", err)
 	}
 	w := &writer{root: t.root}
