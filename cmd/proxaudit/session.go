@@ -25,7 +25,8 @@ import (
 )
 
 // prepare puts everything in place that the command must not start without. The
-// files are read while the jail is made, which takes longer.
+// files are read while the jail is made, which takes longer, and once it has what
+// it waits for: the certificate.
 func (s *session) prepare() error {
 	getAuthority := sync.OnceValues(s.authority)
 	var roots func() *x509.CertPool
@@ -36,9 +37,12 @@ func (s *session) prepare() error {
 		}
 		return err
 	})
-	go func() { _ = read() }() // waited for below
 	var err error
-	s.jail, err = s.isolate(getAuthority)
+	s.jail, err = s.isolate(func() (*ca.Authority, error) {
+		a, err := getAuthority()
+		go func() { _ = read() }() // waited for below
+		return a, err
+	})
 	if err := cmp.Or(read(), err); err != nil {
 		return err
 	}

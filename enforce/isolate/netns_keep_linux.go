@@ -29,8 +29,9 @@ type keeper struct {
 	main int // the command's process, 0 before it runs and after it ended
 }
 
-// keepJail is the second half of the first process' life.
-func keepJail(ctl *control.Conn) error {
+// keepJail is the second half of the first process' life. It begins once nobody's
+// signals can end it.
+func keepJail(ctl *control.Conn, deaf <-chan struct{}) error {
 	// Nobody may look into the process or take files out of it (ptrace(2),
 	// "Ptrace access mode checking"). Every exec sets this anew.
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
@@ -39,7 +40,7 @@ func keepJail(ctl *control.Conn) error {
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return fmt.Errorf("ask to die with the proxy: %w", err)
 	}
-	deafen()
+	<-deaf
 	k := &keeper{ctl: ctl}
 	for {
 		var m message

@@ -225,10 +225,12 @@ func (n *Netns) attributeTCP(client, server netip.AddrPort) (*policy.Process, er
 	return n.owners.TCP(client, server)
 }
 
-// Close implements Jail: whatever still runs in the jail is killed.
+// Close implements Jail: whatever still runs in the jail is killed. The kernel
+// takes the namespaces apart while the rest is closed; whoever still asks for
+// something in there is refused.
 func (n *Netns) Close() error {
 	n.first.Kill()
-	n.first.Wait()
+	defer n.first.Wait()
 	if n.watch != nil {
 		n.watch.Close()
 	}

@@ -33,14 +33,16 @@ func init() {
 func beFirst(half string) {
 	// Privileges belong to threads: whatever drops them stays on this one.
 	runtime.LockOSThread()
+	deaf := make(chan struct{})
+	go func() { deafen(); close(deaf) }() // takes as long as the rest of the start
 	ctl, err := control.FromFile(os.NewFile(launch.ControlFD, "control"))
 	switch {
 	case err != nil:
 		err = fmt.Errorf("%s is for proxaudit's own use: %w", launch.Arg, err)
 	case half == launch.Make:
-		err = makeJail(ctl)
+		err = makeJail(ctl, deaf)
 	default:
-		err = keepJail(ctl)
+		err = keepJail(ctl, deaf)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -52,10 +54,11 @@ func beFirst(half string) {
 // makeJail is the first half of the first process' life: it has all privileges
 // in its namespaces, makes the jail, hands out its sockets, drops everything
 // and becomes keepJail.
-func makeJail(ctl *control.Conn) error {
+func makeJail(ctl *control.Conn, deaf <-chan struct{}) error {
 	if err := closeOnExec(launch.ControlFD); err != nil {
 		return err
 	}
+	n := beginNetwork()
 	var m message
 	files, err := ctl.Receive(&m)
 	if err != nil {
@@ -68,7 +71,7 @@ func makeJail(ctl *control.Conn) error {
 	if err := control.ReadBlob(files[0], &s); err != nil {
 		return fmt.Errorf("read the plan: %w", err)
 	}
-	made, files, err := build(s)
+	made, files, err := n.build(s)
 	if err != nil {
 		made = message{Failed: toStep(err)}
 		files = nil
@@ -80,28 +83,50 @@ func makeJail(ctl *control.Conn) error {
 	if err := drop(ctl, s); err != nil {
 		return errors.Join(err, ctl.Send(message{Failed: toStep(err)}))
 	}
-	return keepJail(ctl)
+	return keepJail(ctl, deaf)
 }
 
-// build makes the network and the file tree.
-func build(s setup) (message, []*os.File, error) {
-	// Side by side: the two do not need each other. Only what is written below
-	// /proc has to come before that is mounted anew.
-	ipv6 := capture.EnableIPv6()
-	var set *capture.Set
-	var diag *os.File
-	var netErr error
-	network := make(chan struct{})
+// network is made beside the rest.
+type network struct {
+	begun, done chan struct{}
+	set         *capture.Set
+	diag        *os.File
+	err         error
+}
+
+// beginNetwork begins with what needs no plan.
+func beginNetwork() *network {
+	n := &network{begun: make(chan struct{}), done: make(chan struct{})}
 	go func() {
-		defer close(network)
-		if set, netErr = capture.Setup(ipv6, s.Kinds...); netErr == nil {
-			diag, netErr = sockowner.OpenDiag()
+		n.set, n.err = capture.Begin()
+		if n.err == nil {
+			n.diag, n.err = sockowner.OpenDiag()
+		}
+		close(n.begun)
+	}()
+	return n
+}
+
+// finish goes on with what does, unless it has failed already.
+func (n *network) finish(kinds []capture.Kind) {
+	<-n.begun
+	go func() {
+		defer close(n.done)
+		if n.err == nil {
+			n.err = n.set.Listen(kinds...)
 		}
 	}()
+}
+
+// build makes the network and the file tree, side by side: the two do not need
+// each other. Only what is written below /proc has to come before that is mounted
+// anew.
+func (n *network) build(s setup) (message, []*os.File, error) {
+	n.finish(s.Kinds)
 	warnings, err := mounts.Apply(s.Plan)
-	<-network
-	if netErr != nil {
-		return message{}, nil, step("make the network", netErr)
+	<-n.done
+	if n.err != nil {
+		return message{}, nil, step("make the network", n.err)
 	}
 	if err != nil {
 		return message{}, nil, step("make the file tree", err)
@@ -111,9 +136,9 @@ func build(s setup) (message, []*os.File, error) {
 		return message{}, nil, step("make the file tree", err)
 	}
 	return message{
-		Kind: set.Kind, Port: set.Port, IPv6: set.IPv6, Warnings: warnings,
-		Counts: [4]int{len(set.TCP), len(set.DNSTCP), len(set.DNSUDP), len(set.ICMP)},
-	}, append(set.Files(), diag, proc), nil
+		Kind: n.set.Kind, Port: n.set.Port, IPv6: n.set.IPv6, Warnings: warnings,
+		Counts: [4]int{len(n.set.TCP), len(n.set.DNSTCP), len(n.set.DNSUDP), len(n.set.ICMP)},
+	}, append(n.set.Files(), n.diag, proc), nil
 }
 
 // drop gives everything up: in this image where the Go runtime knows all

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"syscall"
 	"time"
@@ -137,9 +138,9 @@ func (t *selfTest) network() error {
 
 // supervised checks that no path is connected to without being asked for.
 func (t *selfTest) supervised() error {
-	c, err := net.DialTimeout("unix", t.Probe, testTimeout)
+	fd, err := connectTo(unix.AF_UNIX, &unix.SockaddrUnix{Name: t.Probe})
 	if err == nil {
-		c.Close()
+		unix.Close(fd)
 		return errors.New("connections are not supervised")
 	}
 	if !errors.Is(err, supervisor.Probed) {
@@ -150,14 +151,22 @@ func (t *selfTest) supervised() error {
 
 // reach tries what must not be reached.
 func (t *selfTest) reach() error {
-	for network, addr := range map[string]string{"tcp": t.Loopback, "unix": t.Abstract} {
-		c, err := net.DialTimeout(network, addr, testTimeout)
+	loopback, err := address4(t.Loopback)
+	if err != nil {
+		return err
+	}
+	for _, to := range []struct {
+		family int
+		addr   unix.Sockaddr
+		name   string
+	}{{unix.AF_INET, loopback, t.Loopback}, {unix.AF_UNIX, &unix.SockaddrUnix{Name: t.Abstract}, t.Abstract}} {
+		fd, err := connectTo(to.family, to.addr)
 		if err == nil {
-			c.Close()
-			return fmt.Errorf("%s of the host can be reached", addr)
+			unix.Close(fd)
+			return fmt.Errorf("%s of the host can be reached", to.name)
 		}
 		if !errors.Is(err, syscall.ECONNREFUSED) {
-			return fmt.Errorf("reach %s of the host: %w", addr, err)
+			return fmt.Errorf("reach %s of the host: %w", to.name, err)
 		}
 	}
 	fd, err := unix.Socket(unix.AF_VSOCK, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -170,11 +179,45 @@ func (t *selfTest) reach() error {
 
 // sendOut connects to an address of nobody; the proxy must get it.
 func (t *selfTest) sendOut() error {
-	c, err := net.DialTimeout("tcp", testAddress, testTimeout)
+	to, err := address4(testAddress)
+	if err != nil {
+		return err
+	}
+	fd, err := connectTo(unix.AF_INET, to)
 	if err != nil {
 		return fmt.Errorf("a connection out did not arrive at the proxy: %w", err)
 	}
-	defer c.Close()
-	_, err = c.Write(t.Nonce)
+	defer unix.Close(fd)
+	_, err = unix.Write(fd, t.Nonce)
 	return err
+}
+
+// connectTo connects a stream, with this thread waiting: package net has others
+// wait, who take longer to wake than all of this does.
+func connectTo(family int, to unix.Sockaddr) (fd int, err error) {
+	if fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err != nil {
+		return -1, fmt.Errorf("open a socket: %w", err)
+	}
+	patience := unix.NsecToTimeval(testTimeout.Nanoseconds())
+	if err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &patience); err == nil {
+		err = unix.Connect(fd, to)
+	}
+	for errors.Is(err, unix.EINTR) { // the attempt goes on; this waits for it
+		if err = unix.Connect(fd, to); errors.Is(err, unix.EISCONN) {
+			err = nil
+		}
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+func address4(text string) (*unix.SockaddrInet4, error) {
+	addr, err := netip.ParseAddrPort(text)
+	if err != nil {
+		return nil, err
+	}
+	return &unix.SockaddrInet4{Addr: addr.Addr().As4(), Port: int(addr.Port())}, nil
 }

@@ -45,7 +45,7 @@ const (
 // FixedPorts are listened on where the kernel has neither tproxy nor redirect.
 var FixedPorts = []uint16{22, 80, 443, 3000, 3128, 5000, 5432, 8000, 8080, 8081, 8443, 9418}
 
-// Set is what Setup made. The files are listening or bound sockets of the
+// Set is what Begin and Listen made. The files are listening or bound sockets of the
 // namespace; they are the caller's to close.
 type Set struct {
 	Kind Kind
@@ -71,14 +71,11 @@ func (s *Set) Files() []*os.File {
 	return all
 }
 
-// Setup makes the namespace, with or without IPv6. The kinds are tried in
-// order; without any, all.
-func Setup(ipv6 bool, kinds ...Kind) (*Set, error) {
-	set := &Set{IPv6: ipv6}
+// Begin makes the namespace but for what takes connections, which Listen adds. It
+// writes below /proc/sys.
+func Begin() (*Set, error) {
+	set := &Set{IPv6: enableIPv6()}
 	if err := everythingIsLocal(set.IPv6); err != nil {
-		return nil, err
-	}
-	if err := set.listen(kinds); err != nil {
 		return nil, err
 	}
 	if err := set.bindDNS(); err != nil {
@@ -87,9 +84,13 @@ func Setup(ipv6 bool, kinds ...Kind) (*Set, error) {
 	return set, set.openICMP()
 }
 
-// EnableIPv6 turns IPv6 on in the namespace, where the host's settings turned it
-// off, and reports whether there is any. It writes below /proc/sys.
-func EnableIPv6() bool {
+// Listen takes connections from now on. The kinds are tried in order; without
+// any, all.
+func (s *Set) Listen(kinds ...Kind) error { return s.listen(kinds) }
+
+// enableIPv6 turns IPv6 on in the namespace, where the host's settings turned it
+// off, and reports whether there is any.
+func enableIPv6() bool {
 	data, err := os.ReadFile("/proc/sys/net/ipv6/conf/all/disable_ipv6")
 	if err != nil {
 		return false
@@ -104,26 +105,31 @@ func EnableIPv6() bool {
 // none, the kernel takes the destination for the source as well, and a
 // connection to a high port can connect to itself.
 func everythingIsLocal(ipv6 bool) error {
-	lo, err := netlink.LinkByName("lo")
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE) // one socket for all
+	if err != nil {
+		return fmt.Errorf("reach rtnetlink: %w", err)
+	}
+	defer h.Close()
+	lo, err := h.LinkByName("lo")
 	if err != nil {
 		return fmt.Errorf("find the loopback interface: %w", err)
 	}
-	if err := netlink.LinkSetUp(lo); err != nil {
+	if err := h.LinkSetUp(lo); err != nil {
 		return fmt.Errorf("bring the loopback interface up: %w", err)
 	}
-	if err := anyIP(lo, Self4, 32, "0.0.0.0/0"); err != nil {
+	if err := anyIP(h, lo, Self4, 32, "0.0.0.0/0"); err != nil {
 		return err
 	}
 	if !ipv6 {
 		return nil
 	}
-	return anyIP(lo, Self6, 128, "::/0")
+	return anyIP(h, lo, Self6, 128, "::/0")
 }
 
-func anyIP(lo netlink.Link, self netip.Addr, bits int, all string) error {
+func anyIP(h *netlink.Handle, lo netlink.Link, self netip.Addr, bits int, all string) error {
 	own := &net.IPNet{IP: self.AsSlice(), Mask: net.CIDRMask(bits, self.BitLen())}
 	addr := &netlink.Addr{IPNet: own, Flags: unix.IFA_F_NODAD}
-	if err := netlink.AddrAdd(lo, addr); err != nil && !errors.Is(err, unix.EEXIST) {
+	if err := h.AddrAdd(lo, addr); err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("add address %s: %w", self, err)
 	}
 	_, dst, err := net.ParseCIDR(all)
@@ -134,7 +140,7 @@ func anyIP(lo netlink.Link, self netip.Addr, bits int, all string) error {
 		LinkIndex: lo.Attrs().Index, Dst: dst, Src: self.AsSlice(),
 		Type: unix.RTN_LOCAL, Table: unix.RT_TABLE_LOCAL, Scope: netlink.SCOPE_HOST,
 	}
-	if err := netlink.RouteAdd(route); err != nil {
+	if err := h.RouteAdd(route); err != nil {
 		return fmt.Errorf("make %s local: %w", all, err)
 	}
 	return nil

@@ -1,7 +1,6 @@
 package launch
 
 import (
-	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -18,23 +17,11 @@ import (
 // nothing.
 var ahead = startAhead(os.Args[1:])
 
-// outcome is a start that has succeeded or failed.
-type outcome struct {
-	process *Process
-	err     error
-}
-
 func startAhead(args []string) <-chan outcome {
 	if !confined(args) {
 		return nil
 	}
-	ready := make(chan outcome, 1)
-	go func() {
-		defer close(ready)
-		p, err := startNow(false)
-		ready <- outcome{p, err}
-	}()
-	return ready
+	return begin(false)
 }
 
 // confined reports whether the arguments are likely those of a run whose command
@@ -81,13 +68,6 @@ func first(ahead <-chan outcome, keepRoot bool) (*Process, error) {
 			return o.process, o.err
 		}
 	}
-	return startNow(keepRoot)
-}
-
-func startNow(keepRoot bool) (*Process, error) {
-	as, err := whichUser(keepRoot)
-	if err != nil {
-		return nil, fmt.Errorf("find out who runs the command: %w", err)
-	}
-	return start(as)
+	o := <-begin(keepRoot)
+	return o.process, o.err
 }

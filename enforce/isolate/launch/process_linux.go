@@ -49,57 +49,72 @@ type Process struct {
 	ended bool // and its PID may be another's
 }
 
-// start executes this program again, in new namespaces. It is started and
-// waited for on one thread that lives as long as it does: PR_SET_PDEATHSIG
-// fires when the thread ends, not when the process does (prctl(2)).
-//
-// It does without os/exec, which first starts a process of no use to find out
-// what pidfd_open(2) can do here: that takes half a millisecond.
-func start(as User) (*Process, error) {
+// outcome is a start that has succeeded or failed.
+type outcome struct {
+	process *Process
+	err     error
+}
+
+// begin executes this program again, in new namespaces. It is started and waited
+// for on one thread that lives as long as it does: PR_SET_PDEATHSIG fires when the
+// thread ends, not when the process does (prctl(2)).
+func begin(keepRoot bool) <-chan outcome {
+	ready := make(chan outcome, 1)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		f, words, err := start(keepRoot)
+		ready <- outcome{f, err}
+		close(ready)
+		if err == nil {
+			_, _ = io.Copy(&f.stderr, words)
+			f.reap()
+			words.Close()
+			close(f.done)
+		}
+	}()
+	return ready
+}
+
+// start does without os/exec, which first starts a process of no use to find out
+// what pidfd_open(2) can do here: that takes half a millisecond. It returns what
+// the process says as well.
+func start(keepRoot bool) (f *Process, words *os.File, err error) {
+	as, err := whichUser(keepRoot)
+	if err != nil {
+		return nil, nil, fmt.Errorf("find out who runs the command: %w", err)
+	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer null.Close()
 	words, stderr, err := os.Pipe()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer stderr.Close()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		words.Close()
-		return nil, fmt.Errorf("make a control socket: %w", err)
+		return nil, nil, fmt.Errorf("make a control socket: %w", err)
 	}
 	defer unix.Close(fds[1])
-	f := &Process{As: as, Control: os.NewFile(uintptr(fds[0]), "control"), done: make(chan struct{})}
-	attributes := &syscall.ProcAttr{
-		Env:   []string{},
-		Files: []uintptr{null.Fd(), null.Fd(), stderr.Fd(), uintptr(fds[1])},
-		Sys:   as.attributes(),
-	}
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		defer close(f.done)
-		defer words.Close()
-		err := f.execute(attributes)
-		started <- err
-		if err == nil {
-			_, _ = io.Copy(&f.stderr, words)
-			f.reap()
-		}
-	}()
-	if err := <-started; err != nil {
+	f = &Process{As: as, Control: os.NewFile(uintptr(fds[0]), "control"), done: make(chan struct{})}
+	if err := f.execute(null.Fd(), stderr.Fd(), uintptr(fds[1])); err != nil {
+		words.Close()
 		f.Control.Close()
-		return nil, err
+		return nil, nil, err
 	}
-	return f, nil
+	return f, words, nil
 }
 
-func (f *Process) execute(attributes *syscall.ProcAttr) (err error) {
-	f.PID, err = syscall.ForkExec("/proc/self/exe", []string{"proxaudit", Arg, Make}, attributes)
+func (f *Process) execute(null, stderr, control uintptr) (err error) {
+	f.PID, err = syscall.ForkExec("/proc/self/exe", []string{"proxaudit", Arg, Make}, &syscall.ProcAttr{
+		Env:   []string{},
+		Files: []uintptr{null, null, stderr, control},
+		Sys:   f.As.attributes(),
+	})
 	if err != nil {
 		return fmt.Errorf("execute this program again: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/juliendoutre/proxaudit/enforce/isolate/truststore"
 	"golang.org/x/sys/unix"
@@ -221,15 +222,26 @@ func exists(path string) bool {
 func existing(patterns []string) []string {
 	var all []string
 	for _, pattern := range patterns {
-		matches, err := filepath.Glob(pattern)
-		if err != nil {
-			continue
+		matches := []string{pattern}
+		if strings.Contains(pattern, "*") {
+			matches, _ = filepath.Glob(pattern) // it fails on bad patterns only
 		}
 		for _, m := range matches {
-			if real, err := filepath.EvalSymlinks(m); err == nil && !slices.Contains(all, real) {
+			if real, err := realPath(m); err == nil && !slices.Contains(all, real) {
 				all = append(all, real)
 			}
 		}
 	}
 	return all
+}
+
+// realPath follows all links, as filepath.EvalSymlinks does, but has the kernel do
+// it: most of what is asked for is not there, and the rest lies deep.
+func realPath(path string) (string, error) {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(fd)
+	return os.Readlink(fdPath(fd))
 }
