@@ -126,3 +126,21 @@ func BenchmarkRecorder(b *testing.B) {
 		})
 	})
 }
+
+// BenchmarkLine is what the line to add costs, for each denied request.
+func BenchmarkLine(b *testing.B) {
+	p := NewProposer(nil)
+	for name, r := range map[string]*policy.Request{
+		"path":    {Method: "GET", Scheme: "https", Host: "build.example.org", Port: 443, Path: "/tools/cc-1.2.3.tgz"},
+		"release": {Method: "GET", Scheme: "https", Host: "github.com", Port: 443, Path: "/example/tool/releases/download/v1.2.3/tool.tgz"},
+		"long":    {Method: "GET", Scheme: "https", Host: "build.example.org", Port: 443, Path: strings.Repeat("/abcdefgh1234ABCD", 240)},
+		"slashes": {Method: "GET", Scheme: "https", Host: "build.example.org", Port: 443, Path: strings.Repeat("/a", 2000)},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				_ = p.Line(r)
+			}
+		})
+	}
+}

@@ -64,6 +64,19 @@ func (r *reader) pnpmPackages(section []byte, before int) error {
 	if len(section) == 0 {
 		return nil
 	}
+	if entries, ok := pnpmLines(section); ok {
+		for i := range entries {
+			if err := r.pnpmPackage(entries[i].key, &entries[i].pnpmValue, before+entries[i].line); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return r.pnpmYAML(section, before)
+}
+
+// pnpmYAML is pnpmPackages for whatever YAML has.
+func (r *reader) pnpmYAML(section []byte, before int) error {
 	if len(section) > maxYAML {
 		return r.failLine(before+1, 1, "its packages take more than %d MiB", maxYAML>>20)
 	}
@@ -80,7 +93,7 @@ func (r *reader) pnpmPackages(section []byte, before int) error {
 		if value.Kind != yaml.MappingNode {
 			return r.failLine(before+key.Line, key.Column, "a package without its resolution")
 		}
-		if err := r.pnpmPackage(key.Value, value, before+key.Line); err != nil {
+		if err := r.pnpmPackage(key.Value, pnpmOf(value), before+key.Line); err != nil {
 			return err
 		}
 	}
@@ -98,14 +111,21 @@ func (r *reader) badYAML(err error, before int) error {
 	return r.failLine(line, 1, "it is not YAML: %s", strings.TrimPrefix(text, "yaml: "))
 }
 
-func (r *reader) pnpmPackage(key string, value *yaml.Node, line int) error {
-	resolution := field(value, "resolution")
-	tarball, integrity := text(resolution, "tarball"), text(resolution, "integrity")
+func pnpmOf(n *yaml.Node) *pnpmValue {
+	r := field(n, "resolution")
+	return &pnpmValue{
+		kind: text(r, "type"), directory: text(r, "directory"), repo: text(r, "repo"), commit: text(r, "commit"),
+		tarball: text(r, "tarball"), integrity: text(r, "integrity"), name: text(n, "name"), version: text(n, "version"),
+	}
+}
+
+func (r *reader) pnpmPackage(key string, v *pnpmValue, line int) error {
+	tarball := v.tarball
 	switch {
-	case text(resolution, "type") == "directory" || text(resolution, "directory") != "":
+	case v.kind == "directory" || v.directory != "":
 		return nil
-	case text(resolution, "type") != "" || text(resolution, "repo") != "":
-		r.elsewhere(line, "git", strings.TrimSpace(text(resolution, "repo")+" "+text(resolution, "commit")))
+	case v.kind != "" || v.repo != "":
+		r.elsewhere(line, "git", strings.TrimSpace(v.repo+" "+v.commit))
 		return nil
 	}
 	if kind, local := kindOf(tarball); local {
@@ -114,8 +134,8 @@ func (r *reader) pnpmPackage(key string, value *yaml.Node, line int) error {
 		tarball = "" // relative to the registry
 	}
 	name, version := pnpmName(key)
-	if own := text(value, "name"); own != "" { // beside keys that are addresses
-		name, version = own, text(value, "version")
+	if v.name != "" { // beside keys that are addresses
+		name, version = v.name, v.version
 	}
 	if kind, local := kindOf(version); local || strings.HasPrefix(key, "file:") {
 		return nil
@@ -123,7 +143,7 @@ func (r *reader) pnpmPackage(key string, value *yaml.Node, line int) error {
 		r.elsewhere(line, kind, version)
 		return nil
 	}
-	return r.add(name, version, Entry{Line: line, URL: tarball, Integrity: integrity})
+	return r.add(name, version, Entry{Line: line, URL: tarball, Integrity: v.integrity})
 }
 
 // pnpmName reads a key: NAME@VERSION(PEERS) since version 6, with a slash in front
