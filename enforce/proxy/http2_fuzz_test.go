@@ -35,6 +35,7 @@ func FuzzHTTP2Requests(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { _ = l.Close() })
+	j.patience = 30 * time.Second
 	for _, h2 := range []bool{true, false} {
 		before, _ := j.take()
 		j.play(l, "> 1 e\n:method: GET\n:scheme: https\n:authority: ok.test:%p\n:path: /x\n> 3 e\n:method: GET\n:scheme: https\n:authority: ok.test:%p\n:path: /deny\n", h2)
@@ -45,6 +46,7 @@ func FuzzHTTP2Requests(f *testing.F) {
 			f.Fatalf("h2=%v: what is allowed does not arrive", h2)
 		}
 	}
+	j.patience = 200 * time.Millisecond
 	f.Fuzz(func(t *testing.T, script string, h2 bool) {
 		j.play(l, script, h2)
 		if _, wrong := j.take(); wrong != nil {
@@ -73,7 +75,7 @@ func (j *judged) play(l net.Listener, script string, h2 bool) {
 		return
 	}
 	defer client.Close()
-	_ = client.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = client.SetDeadline(time.Now().Add(time.Minute))
 	protocol := "http/1.1"
 	if h2 {
 		protocol = "h2"
@@ -87,7 +89,7 @@ func (j *judged) play(l net.Listener, script string, h2 bool) {
 	if secure.Handshake() != nil {
 		return
 	}
-	p := &player{Framer: http2.NewFramer(secure, secure), conn: secure, ended: map[uint32]bool{}}
+	p := &player{Framer: http2.NewFramer(secure, secure), conn: secure, ended: map[uint32]bool{}, patience: j.patience}
 	p.AllowIllegalWrites = true
 	p.enc = hpack.NewEncoder(&p.block)
 	_, _ = io.WriteString(secure, http2.ClientPreface)
@@ -107,6 +109,8 @@ type player struct {
 	block bytes.Buffer
 	enc   *hpack.Encoder
 	ended map[uint32]bool // streams that are to be answered
+	// patience is how long each frame of an answer is waited for.
+	patience time.Duration
 }
 
 func (p *player) play(script string) {
@@ -172,9 +176,6 @@ func (p *player) header(stream uint32, end, cut bool, block []byte) {
 	}
 }
 
-// streamPatience is how long an answer may take that is likely not to come.
-const streamPatience = 200 * time.Millisecond
-
 // listen reads until each stream that was ended is answered, or the connection ends.
 func (p *player) listen(played chan struct{}) {
 	answered := map[uint32]bool{}
@@ -185,6 +186,10 @@ func (p *player) listen(played chan struct{}) {
 			return
 		}
 		switch frame := frame.(type) {
+		case *http2.GoAwayFrame:
+			if frame.ErrCode != http2.ErrCodeNo {
+				return // the connection ends a second later
+			}
 		case *http2.PingFrame:
 			if last = frame.IsAck() && frame.Data[0] == 1; last {
 				<-played
@@ -206,7 +211,7 @@ func (p *player) listen(played chan struct{}) {
 		if !left {
 			return
 		}
-		_ = p.conn.SetReadDeadline(time.Now().Add(streamPatience))
+		_ = p.conn.SetReadDeadline(time.Now().Add(p.patience))
 	}
 }
 

@@ -40,6 +40,8 @@ type judged struct {
 	asked  map[string]string // number: what was judged, "" once it has arrived
 	passed int
 	wrong  []string
+	// patience is how long a client waits for more of an answer.
+	patience time.Duration
 }
 
 // number is the field that carries it.
