@@ -115,6 +115,11 @@ func (n *Netns) make(o NetnsOptions, kinds []capture.Kind) error {
 	if err != nil {
 		return refused("hand over the plan", n.first.Explain(err))
 	}
+	trial, err := n.newTrial()
+	if err != nil {
+		return err
+	}
+	defer trial.close()
 	var made message
 	files, err := n.ctl.Receive(&made)
 	if err != nil {
@@ -132,11 +137,10 @@ func (n *Netns) make(o NetnsOptions, kinds []capture.Kind) error {
 	if err := n.serve(o, h); err != nil {
 		return err
 	}
-	probe, err := n.supervise(o, plan)
-	if err != nil {
+	if trial.Probe, err = n.supervise(o, plan); err != nil {
 		return err
 	}
-	return n.selfTest(probe)
+	return n.selfTest(&trial.selfTest)
 }
 
 // serve takes over the sockets of the jail.

@@ -40,31 +40,41 @@ type selfTest struct {
 	Nonce []byte
 }
 
+// trial is the self-test with what it needs outside.
+type trial struct {
+	selfTest
+	loopback, abstract net.Listener
+}
+
+// newTrial opens the listeners. It needs no jail, and is done while that is made.
+func (n *Netns) newTrial() (t *trial, err error) {
+	t = &trial{selfTest: selfTest{Keep: n.first.As.Keep, Nonce: make([]byte, 16)}}
+	_, _ = rand.Read(t.Nonce) // crypto/rand.Read never fails
+	if t.NetNS, err = os.Readlink("/proc/self/ns/net"); err != nil {
+		return nil, refused("test the jail", err)
+	}
+	if t.loopback, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		return nil, refused("test the jail", err)
+	}
+	t.Loopback = t.loopback.Addr().String()
+	if t.abstract, err = net.Listen("unix", fmt.Sprintf("@proxaudit-test-%x", t.Nonce[:8])); err != nil {
+		t.loopback.Close()
+		return nil, refused("test the jail", err)
+	}
+	t.Abstract = t.abstract.Addr().String()
+	return t, nil
+}
+
+func (t *trial) close() {
+	t.loopback.Close()
+	t.abstract.Close()
+}
+
 // selfTest has the jail try to get out, and fails when it can, or when what it
 // sends does not come to the listener.
-func (n *Netns) selfTest(probe string) error {
-	loopback, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return refused("test the jail", err)
-	}
-	defer loopback.Close()
-	nonce := make([]byte, 16)
-	_, _ = rand.Read(nonce) // crypto/rand.Read never fails
-	abstract, err := net.Listen("unix", fmt.Sprintf("@proxaudit-test-%x", nonce[:8]))
-	if err != nil {
-		return refused("test the jail", err)
-	}
-	defer abstract.Close()
-	namespace, err := os.Readlink("/proc/self/ns/net")
-	if err != nil {
-		return refused("test the jail", err)
-	}
-	test := &selfTest{
-		Loopback: loopback.Addr().String(), Abstract: abstract.Addr().String(), Probe: probe,
-		NetNS: namespace, Keep: n.first.As.Keep, Nonce: nonce,
-	}
+func (n *Netns) selfTest(test *selfTest) error {
 	arrived := make(chan error, 1)
-	go func() { arrived <- n.expect(nonce) }()
+	go func() { arrived <- n.expect(test.Nonce) }()
 	if err := n.ctl.Send(message{Test: test}); err != nil {
 		return refused("test the jail", n.first.Explain(err))
 	}
