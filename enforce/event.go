@@ -25,6 +25,11 @@ const (
 	StagePolicy Stage = "policy"
 )
 
+// RuleSilence is the rule of an event about a connection on which the client has
+// said nothing. It tells that a port was connected to, not what for: nothing is
+// learned from it and no policy is asked about it.
+const RuleSilence = "proxaudit:silence"
+
 // Event is one JSON line: one decision, or what came of one. The JSON names are
 // relied on from outside. Values from the wire are kept as they were; JSON
 // escapes what a terminal would act on, and other formats must do the same.

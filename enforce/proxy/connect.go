@@ -72,7 +72,7 @@ func (p *Proxy) passUndecrypted(ctx context.Context, cc *clientConn, reply bool)
 		p.tunnel(ctx, cc, q, d, enforce.StageConnect, reply)
 		return true
 	}
-	q = &policy.Request{Scheme: "tcp", Host: cc.target.host, Port: cc.target.port, Process: cc.process}
+	q = cc.rawRequest()
 	if d := p.Gate.Ask(ctx, q); d.Action != policy.Deny && d.Passthrough && !d.Default {
 		p.tunnel(ctx, cc, q, d, enforce.StageTCP, reply)
 		return true
@@ -88,6 +88,20 @@ func (p *Proxy) look(ctx context.Context, cc *clientConn) {
 	held, err := sniff(br)
 	_ = cc.SetReadDeadline(time.Time{})
 	cc.buffered = br
+	switch {
+	case held != holdsNothing:
+		p.handOn(ctx, cc, held)
+	case !errors.Is(err, os.ErrDeadlineExceeded) || clientSpeaksFirst(cc.target.port):
+		p.unused(cc)
+	case p.Gate.Mode == enforce.Enforce:
+		p.raw(ctx, cc) // no rule lets it pass; see passUndecrypted
+	default:
+		p.askServer(ctx, cc, br)
+	}
+}
+
+// handOn serves a tunnel whose client has spoken.
+func (p *Proxy) handOn(ctx context.Context, cc *clientConn, held content) {
 	switch held {
 	case holdsTLS:
 		cc.scheme = "https"
@@ -95,16 +109,15 @@ func (p *Proxy) look(ctx context.Context, cc *clientConn) {
 	case holdsHTTP:
 		cc.scheme = "http"
 		p.tunnels.push(p.guard(cc, cc))
-	case holdsNothing:
-		if !errors.Is(err, os.ErrDeadlineExceeded) || clientSpeaksFirst(cc.target.port) {
-			p.unused(cc)
-			return
-		}
-		fallthrough // a protocol in which the server speaks first
 	default:
-		q := &policy.Request{Scheme: "tcp", Host: cc.target.host, Port: cc.target.port, Process: cc.process}
-		p.tunnel(ctx, cc, q, p.Gate.Ask(ctx, q), enforce.StageTCP, false)
+		p.raw(ctx, cc)
 	}
+}
+
+// raw serves what is neither TLS nor HTTP.
+func (p *Proxy) raw(ctx context.Context, cc *clientConn) {
+	q := cc.rawRequest()
+	p.tunnel(ctx, cc, q, p.Gate.Ask(ctx, q), enforce.StageTCP, false)
 }
 
 // unused closes a connection on which nothing was sent. Nothing was dialled, so
@@ -115,9 +128,8 @@ func (p *Proxy) unused(cc *clientConn) {
 	if !cc.captured || clientSpeaksFirst(cc.target.port) {
 		return
 	}
-	q := &policy.Request{Scheme: "tcp", Host: cc.target.host, Port: cc.target.port}
-	p.Gate.Settle(p.newEvent(enforce.StageTCP, q, cc.shown), policy.Decision{
-		Action: policy.Log, Default: true, Reason: "closed before anything was sent; nothing was dialled",
+	p.Gate.Settle(p.newEvent(enforce.StageTCP, cc.rawRequest(), cc.shown), policy.Decision{
+		Action: policy.Log, Default: true, Rule: enforce.RuleSilence, Reason: "closed before anything was sent; nothing was dialled",
 	})
 }
 
@@ -130,7 +142,8 @@ func clientSpeaksFirst(port uint16) bool { return port == 80 || port == 443 }
 const serverSpeaksAfter = 10 * time.Second
 
 // patience is how long a client may take to send its first bytes. Where nothing
-// is blocked, a protocol in which the server speaks first must not wait long.
+// is blocked, a protocol in which the server speaks first must not wait long: the
+// server is asked then, and the client may still speak first.
 func (p *Proxy) patience(port uint16) time.Duration {
 	switch {
 	case clientSpeaksFirst(port):

@@ -33,7 +33,8 @@ import (
 )
 
 // httpBeginning is what sniff takes for HTTP, said another way.
-var httpBeginning = regexp.MustCompile(`^[A-Z][A-Z-]{0,18} `)
+var httpBeginning = regexp.MustCompile(`^[A-Z][A-Z-]{0,18} |` +
+	`^(G(ET?)?|H(E(AD?)?)?|P(OST?|O|UT?|R(I)?|A(T(CH?)?)?)?|D(E(L(E(TE?)?)?)?)?|C(O(N(N(E(CT?)?)?)?)?)?|O(P(T(I(O(NS?)?)?)?)?)?|T(R(A(CE?)?)?)?)$`)
 
 // FuzzSniff: what a connection holds does not depend on how its bytes were cut,
 // nothing is consumed, and whatever net/http reads as a request of an ordinary

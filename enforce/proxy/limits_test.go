@@ -189,7 +189,7 @@ func TestSlowAndSilentClients(t *testing.T) {
 			roundTripRaw(t, conn, "CONNECT ok.test:22 HTTP/1.1\r\nHost: ok.test:22\r\n\r\n")
 			return conn
 		}},
-		{"first bytes one by one", Limits{IdleTimeout: short}, func(t *testing.T, w *world) net.Conn {
+		{"first bytes one by one", Limits{IdleTimeout: short, HeaderTimeout: short}, func(t *testing.T, w *world) net.Conn {
 			conn := w.dial()
 			roundTripRaw(t, conn, "CONNECT ok.test:443 HTTP/1.1\r\nHost: ok.test:443\r\n\r\n")
 			_, _ = io.WriteString(conn, "GE")

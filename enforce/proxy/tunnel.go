@@ -19,12 +19,7 @@ import (
 // reply says that the client still waits for the answer to its CONNECT.
 func (p *Proxy) tunnel(ctx context.Context, cc *clientConn, q *policy.Request, d policy.Decision, stage enforce.Stage, reply bool) {
 	defer func() { _ = cc.Close() }()
-	ev := p.newEvent(stage, q, cc.shown)
-	if d.Action != policy.Deny && !d.Passthrough {
-		d = policy.Decision{Rule: d.Rule, Policy: d.Policy, Reason: "the host is allowed, but not what cannot be read: raw TCP takes a rule with schemes: [tcp]"}
-	}
-	ev.Allow = p.Gate.Proposal(q, d)
-	v := p.Gate.Settle(ev, d)
+	ev, v := p.settleTunnel(cc, q, d, stage)
 	if v.Blocked {
 		return
 	}
@@ -41,10 +36,26 @@ func (p *Proxy) tunnel(ctx context.Context, cc *clientConn, q *policy.Request, d
 			return
 		}
 	}
+	p.carry(ctx, cc, server, nil, ev, start)
+}
+
+// settleTunnel records d as the decision about bytes that nobody reads.
+func (p *Proxy) settleTunnel(cc *clientConn, q *policy.Request, d policy.Decision, stage enforce.Stage) (*enforce.Event, enforce.Verdict) {
+	ev := p.newEvent(stage, q, cc.shown)
+	if d.Action != policy.Deny && !d.Passthrough {
+		d = policy.Decision{Rule: d.Rule, Policy: d.Policy, Reason: "the host is allowed, but not what cannot be read: raw TCP takes a rule with schemes: [tcp]"}
+	}
+	ev.Allow = p.Gate.Proposal(q, d)
+	return ev, p.Gate.Settle(ev, d)
+}
+
+// carry joins client and server, which has said some bytes already, until both
+// are done, and records the end of what ev began.
+func (p *Proxy) carry(ctx context.Context, cc *clientConn, server net.Conn, said []byte, ev *enforce.Event, start time.Time) {
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	defer closeWhenSilent(p.Limits.TunnelTimeout, cc, server)()
-	up, down := join(cc, server)
+	up, down := join(cc, server, said)
 	end := *ev
 	end.Stage, end.RequestBytes, end.ResponseBytes = enforce.StageResponse, up, down
 	end.Address = server.RemoteAddr().String()
@@ -71,17 +82,20 @@ func (p *Proxy) failTunnel(ev *enforce.Event, cc *clientConn, err error, reply b
 }
 
 // join copies both ways until both directions ended, passing on half-closes,
-// and returns the bytes sent up and down.
-func join(client *clientConn, server net.Conn) (up, down int64) {
+// and returns the bytes sent up and down. What the server has said goes first.
+func join(client *clientConn, server net.Conn, said []byte) (up, down int64) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		up, _ = io.Copy(server, client)
 		_ = closeWrite(server)
 	})
-	down, _ = io.Copy(client.Conn, server)
+	first, err := client.Conn.Write(said)
+	if err == nil {
+		down, _ = io.Copy(client.Conn, server)
+	}
 	_ = client.CloseWrite()
 	wg.Wait()
-	return up, down
+	return up, down + int64(first)
 }
 
 // closeWrite ends what is sent to c, or all of c where that alone is not possible.

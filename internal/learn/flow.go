@@ -36,6 +36,9 @@ func keyOf(ev *enforce.Event) (key, bool) {
 	case ev.Host == "" || ev.Stage == enforce.StageDNS:
 		// A name that is looked up is judged by the request that follows.
 		return key{}, false
+	case ev.Rule == enforce.RuleSilence && ev.Stage != enforce.StageResponse:
+		// So is a connection on which nothing was said.
+		return key{}, false
 	case ev.Stage == enforce.StageUDP:
 		k = key{endpoint: endpoint{"udp", ev.Host, ev.Port}}
 	case ev.Stage == enforce.StageTCP || ev.Scheme == "tcp":

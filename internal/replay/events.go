@@ -99,6 +99,9 @@ func event(line []byte, h Handler) error {
 	default:
 		return fmt.Errorf("not an event: unknown stage %q", string(ev.Stage))
 	}
+	if ev.Rule == enforce.RuleSilence {
+		return nil // nothing was asked yet
+	}
 	if strings.HasPrefix(ev.Rule, ownRule) {
 		h.Request(Recorded{Own: ev.Rule, Action: *ev.Action})
 		return nil

@@ -68,6 +68,7 @@ func TestEvents(t *testing.T) {
 		{"raw TCP", line(`"stage":"tcp","scheme":"tcp","host":"ok.test","port":22,"action":"allow"`), "allow  tcp://ok.test:22"},
 		{"undecrypted", line(`"stage":"connect","method":"CONNECT","scheme":"https","host":"ok.test","port":443,"action":"allow"`), "allow CONNECT https://ok.test"},
 		{"refused by proxaudit", line(`"stage":"request","rule":"proxaudit:path","action":"deny"`), "own proxaudit:path"},
+		{"on which nothing was said", line(`"stage":"tcp","scheme":"tcp","host":"ok.test","port":8443,"rule":"proxaudit:silence","action":"log"`), ""},
 		{"no action", line(request), "1 malformed"},
 		{"a wrong action", line(request + `,"action":"pass"`), "1 malformed"},
 		{"an unknown stage", line(`"stage":"later","action":"allow"`), "1 malformed"},

@@ -141,11 +141,14 @@ func (s *Summary) Record(ev enforce.Event) error {
 		s.datagrams.add(net.JoinHostPort(ev.Host, strconv.Itoa(int(ev.Port))))
 		return nil
 	}
-	if ev.Stage != enforce.StageConnect || !ev.Blocked {
-		s.requests++
-	}
 	if ev.Host != "" {
 		s.hosts.add(ev.Host)
+	}
+	if ev.Rule == enforce.RuleSilence {
+		return nil // nothing was asked yet
+	}
+	if ev.Stage != enforce.StageConnect || !ev.Blocked {
+		s.requests++
 	}
 	if ev.Blocked {
 		s.blocked++

@@ -44,8 +44,9 @@ func TestSummary(t *testing.T) {
 	failed := enforce.Event{Stage: enforce.StageResponse, Status: 502, Error: "connection refused"}
 
 	s := &Summary{Mode: enforce.Enforce, Isolation: "env", Advisory: true, PolicyName: "policy.yaml"}
-	got := record(t, s, meta, read, denied, denied, review, failed)
-	want := `proxaudit: enforce: 5 requests, 2 hosts, 1 package, 1 failed, 2 denied
+	silent := enforce.Event{Stage: enforce.StageTCP, Host: "quiet.example.org", URL: "tcp://quiet.example.org:8443", Action: policy.Log, Rule: enforce.RuleSilence}
+	got := record(t, s, meta, read, denied, denied, review, failed, silent)
+	want := `proxaudit: enforce: 5 requests, 3 hosts, 1 package, 1 failed, 2 denied
 proxaudit: isolation env is advisory: a program that ignores proxy variables was neither seen nor stopped
 proxaudit: denied: GET https://npm.example.org/b (2 times)
   reason: no rule matches
@@ -56,6 +57,7 @@ proxaudit: to review: GET https://telemetry.example.com/
   rule: policy.yaml:9
   hosts:
          4  npm.example.org
+         1  quiet.example.org
          1  telemetry.example.com
   packages:
     pkg:npm/%40s/a@1.0.0
