@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -76,6 +77,7 @@ var attempts = map[string]func() error{
 	"ask":                              ask,
 	"start one that dials":             startOneThatDials,
 	"unmount in a namespace":           unmountInNamespace,
+	"within":                           within,
 	"unmount":                          unmountAll,
 	"nothing":                          func() error { return nil },
 	"multipath tcp":                    func() error { return connectAs(unix.IPPROTO_MPTCP) },
@@ -276,6 +278,29 @@ func userNamespace() error {
 	return cmd.Run()
 }
 
+// within makes another attempt as root of a user and a mount namespace, and ends as
+// that does.
+func within() error {
+	cmd := exec.Command("/proc/self/exe", attemptArg, os.Getenv("WITHIN"))
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+	}
+	err := cmd.Run()
+	var ended *exec.ExitError
+	if errors.As(err, &ended) && ended.Sys().(syscall.WaitStatus).Signaled() {
+		fmt.Println("signal", int(ended.Sys().(syscall.WaitStatus).Signal()))
+		os.Exit(1)
+	}
+	if err != nil {
+		return err
+	}
+	os.Exit(0)
+	return nil
+}
+
 // unmountInNamespace does so as root of a user and a mount namespace.
 func unmountInNamespace() error {
 	cmd := exec.Command("/proc/self/exe", attemptArg, "unmount")
@@ -426,16 +451,50 @@ func number(name string) int {
 	return n
 }
 
-// everySignal sends the first process all signals but those that it cannot catch
-// and those that Go leaves to C libraries: see deadly.
+// everySignal sends the first process all signals but those that it cannot catch,
+// and those that Go does not catch once they are ignored, which is just after the
+// command has been started.
 func everySignal() error {
+	if err := ignoredBy("/proc/1/status", 32, 34); err != nil {
+		return err
+	}
 	for s := syscall.Signal(1); s <= 64; s++ {
-		if s == syscall.SIGKILL || s == syscall.SIGSTOP || s == 32 || s == 34 {
+		if s == syscall.SIGKILL || s == syscall.SIGSTOP {
 			continue
 		}
-		if err := unix.Kill(1, s); err != nil {
-			return fmt.Errorf("signal %d: %w", s, err)
+		for range 1000 {
+			if err := unix.Kill(1, s); err != nil {
+				return fmt.Errorf("signal %d: %w", s, err)
+			}
 		}
 	}
+	const unheard = 1<<31 | 1<<33
+	if ours, err := ignoredSignals("/proc/self/status"); err != nil || ours&unheard != 0 {
+		return fmt.Errorf("the command ignores %#x, %v", ours, err)
+	}
 	return nil
+}
+
+// ignoredBy waits until a process ignores signals (proc_pid_status(5)).
+func ignoredBy(status string, signals ...int) error {
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
+		ignored, err := ignoredSignals(status)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(signals, func(s int) bool { return ignored&(1<<(s-1)) == 0 }) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%v are not ignored", signals)
+}
+
+func ignoredSignals(status string) (set uint64, err error) {
+	data, err := os.ReadFile(status)
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(data), "SigIgn:\t")
+	_, err = fmt.Sscanf(rest, "%x", &set)
+	return set, err
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"github.com/juliendoutre/proxaudit/enforce/isolate/control"
 	"golang.org/x/sys/unix"
@@ -56,10 +57,8 @@ func keepJail(ctl *control.Conn, deaf <-chan struct{}) error {
 
 // deadly are the signals that end a Go program when anybody sends them to it
 // (os/signal, "Default behavior of signals in Go programs"; sigtab_linux_generic.go
-// in the runtime). Those whose action the runtime leaves to the kernel do nothing
-// to the first process of a PID namespace (pid_namespaces(7)), but while it starts
-// the command and blocks them: then 32 and 34, which are C libraries' own and which
-// Go catches in no way, end it, and the command that sent them with it.
+// in the runtime). Those whose action is the kernel's do nothing to the first
+// process of a PID namespace (pid_namespaces(7)), but see ignoreUnheard.
 var deadly = []os.Signal{
 	syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGABRT, syscall.SIGBUS,
 	syscall.SIGFPE, syscall.SIGSEGV, syscall.SIGTERM, syscall.SIGSTKFLT, syscall.SIGSYS,
@@ -80,6 +79,20 @@ func deafen() {
 	signal.Notify(make(chan os.Signal, 1), deadly...)
 	if len(ignored) > 0 {
 		signal.Ignore(ignored...)
+	}
+}
+
+// ignoreUnheard ignores the signals that Go leaves to C libraries and lets nobody
+// catch. In a moment in which the first thread blocks them, as it does while it
+// starts another one, they would end even the first process of a PID namespace:
+// what a signal does is asked of a thread that does not block it, and whom it is
+// for is not asked again (complete_signal() in kernel/signal.c). It is called
+// once the command runs, which would ignore them as well otherwise.
+func ignoreUnheard() {
+	const sizeOfSet = 8
+	ignore := [4]uint64{1} // struct sigaction of rt_sigaction(2), with SIG_IGN
+	for _, s := range [...]uintptr{32, 34} {
+		_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, s, uintptr(unsafe.Pointer(&ignore)), 0, sizeOfSet, 0, 0)
 	}
 }
 
@@ -136,6 +149,7 @@ func (k *keeper) start(files []*os.File) error {
 	if err != nil {
 		return k.tell(message{Code: startCode(err), Text: err.Error()})
 	}
+	ignoreUnheard()
 	if err := k.tell(message{Started: true}); err != nil {
 		return err
 	}
