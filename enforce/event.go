@@ -41,7 +41,8 @@ type Event struct {
 	ID    string `json:"id"`
 	Mode  string `json:"mode"`
 	Stage Stage  `json:"stage"`
-	// Isolation names how the command was confined: "env" is advisory.
+	// Isolation names how the command was confined, with the flags that open the
+	// confinement: "env" is advisory.
 	Isolation string `json:"isolation,omitempty"`
 
 	Method string `json:"method,omitempty"`

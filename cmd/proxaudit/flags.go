@@ -17,9 +17,11 @@ type options struct {
 	learnFlags
 	output    string
 	isolation string
-	// allowSockets and publish are holes that the user asks for in a jail.
-	allowSockets list
-	publish      ports
+	// allowSockets, allowUserNamespaces and publish are holes that the user asks for
+	// in a jail.
+	allowSockets        list
+	allowUserNamespaces bool
+	publish             ports
 	// upstreamCA and clientCerts are for the servers outside.
 	upstreamCA  list
 	clientCerts list
@@ -70,6 +72,7 @@ func parse(verb string, args []string) (*options, error) {
 	f.StringVar(&o.output, "output", "", "")
 	f.StringVar(&o.isolation, "isolation", "auto", "")
 	f.Var(&o.allowSockets, "allow-socket", "")
+	f.BoolVar(&o.allowUserNamespaces, "allow-user-namespaces", false, "")
 	f.Var(&o.publish, "publish", "")
 	f.UintVar(&o.port, "port", 0, "")
 	f.BoolVar(&o.server, "server", false, "")

@@ -230,7 +230,11 @@ const runFlags = `
     -log-body          put the first 64 KiB of bodies into the events
     -isolation HOW     how the command is confined: auto (netns on Linux, else env),
                        netns, seatbelt (macOS, untested) or env (advisory)
-    -allow-socket PATH keep a Unix socket of the host inside (a way around the proxy)
+    -allow-socket PATH keep a Unix stream or packet socket of the host inside: a way
+                       around the proxy, named in every report
+    -allow-user-namespaces  let the command make user namespaces of its own, for
+                       browsers and tools with a sandbox (Chromium, bwrap, buildah):
+                       it sees more of the kernel; named in every report
     -publish PORT      make a server of the command reachable at 127.0.0.1:PORT
     -server            run the proxy alone, until a signal; events go to standard
                        output unless -output names a file
@@ -246,5 +250,11 @@ const runFlags = `
 `
 
 const runNotes = `
+What serves a Unix socket of the host acts outside, around the proxy: docker and
+podman --remote ask a daemon to work for them, and so do clients of D-Bus and of
+ssh-agent. A confined command is refused there, and when it fails a hint names the
+socket. podman, buildah, bwrap and Chromium's sandbox work by user namespaces: they
+need -allow-user-namespaces, and as root none of them gets a /proc of its own.
+
 One dash and two dashes both work. Flags of COMMAND go behind "--".
 `

@@ -39,7 +39,8 @@ func (s *session) isolate(authority func() (*ca.Authority, error)) (isolate.Jail
 		return a.CertificatePEM(), nil
 	}
 	n, err := isolate.NewNetns(context.Background(), isolate.NetnsOptions{
-		CA: certificate, AllowSockets: s.allowSockets, Asked: s.asked, Refused: s.refused, Hidden: s.sockets.refused,
+		CA: certificate, AllowSockets: s.allowSockets, UserNamespaces: s.allowUserNamespaces, Asked: s.asked, Refused: s.refused, Hidden: s.sockets.refused,
+		NoNamespace: s.sockets.noNamespace,
 	})
 	if err == nil {
 		s.netns = n
@@ -48,22 +49,56 @@ func (s *session) isolate(authority func() (*ca.Authority, error)) (isolate.Jail
 		}
 		return n, nil
 	}
-	if _, failed := authority(); failed != nil || s.mode == enforce.Enforce || s.isolation != "auto" {
+	if _, failed := authority(); failed != nil || s.mode == enforce.Enforce || s.isolation != "auto" || s.hole() != "" {
 		return nil, err
 	}
 	say(s.console.err, "warning", err.Error()+"; going on without, as this blocks nothing: a program that ignores proxy variables is not seen (proxaudit doctor says more)")
 	return s.isolateEnv(isolate.Env)
 }
 
+// hole returns a flag that was given and that only a confined command has a use
+// for, "" for none.
+func (s *session) hole() string {
+	switch {
+	case len(s.publish) > 0:
+		return "-publish"
+	case len(s.allowSockets) > 0:
+		return "-allow-socket"
+	case s.allowUserNamespaces:
+		return "-allow-user-namespaces"
+	default:
+		return ""
+	}
+}
+
+// isolationName is the confinement as events name it: with the flags that open it.
+func (s *session) isolationName() string {
+	name := s.jail.Name()
+	if s.allowUserNamespaces {
+		name += " -allow-user-namespaces"
+	}
+	for _, path := range s.allowSockets {
+		name += " -allow-socket " + argument(path)
+	}
+	return name
+}
+
+// weaknesses say what the same flags mean.
+func (s *session) weaknesses() []string {
+	var all []string
+	if s.allowUserNamespaces {
+		all = append(all, "-allow-user-namespaces: the command can be root of namespaces of its own, which shows it more of the kernel to attack")
+	}
+	for _, path := range s.allowSockets {
+		all = append(all, "-allow-socket "+argument(path)+": what serves it acts outside, around the proxy")
+	}
+	return all
+}
+
 // isolateEnv makes a jail in which the command reaches the proxy by variables.
 func (s *session) isolateEnv(make func(isolate.EnvOptions) (isolate.Jail, error)) (isolate.Jail, error) {
-	for _, confined := range []struct {
-		name  string
-		given bool
-	}{{"-publish", len(s.publish) > 0}, {"-allow-socket", len(s.allowSockets) > 0}} {
-		if confined.given {
-			return nil, fail("drop it, or run where proxaudit doctor finds netns working", fmt.Errorf("%s needs a confined command; with -isolation=%s nothing is hidden", confined.name, s.isolation))
-		}
+	if flag := s.hole(); flag != "" {
+		return nil, fail("drop it, or run where proxaudit doctor finds netns working", fmt.Errorf("%s needs a confined command; with -isolation=%s nothing is hidden", flag, s.isolation))
 	}
 	return make(isolate.EnvOptions{ListenAddr: net.JoinHostPort("127.0.0.1", strconv.Itoa(int(s.port)))})
 }

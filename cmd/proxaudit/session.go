@@ -110,7 +110,7 @@ func (s *session) authority() (*ca.Authority, error) {
 // startProxy wires the gate to its recorders and serves the jail's listener.
 func (s *session) startProxy(authority *ca.Authority, roots func() *x509.CertPool) {
 	policies := s.policies.current.Load()
-	s.summary = &report.Summary{Mode: s.mode, Isolation: s.jail.Name(), Advisory: s.jail.Advisory(), PolicyName: policies.edit}
+	s.summary = &report.Summary{Mode: s.mode, Isolation: s.jail.Name(), Advisory: s.jail.Advisory(), Weaknesses: s.weaknesses(), PolicyName: policies.edit}
 	recorders := []enforce.Recorder{s.summary}
 	if s.learning != nil {
 		recorders = append(recorders, s.learning.Learner)
@@ -129,7 +129,7 @@ func (s *session) startProxy(authority *ca.Authority, roots func() *x509.CertPoo
 		ClientCertificates: s.certs,
 		Limits:             s.limits,
 		OuterProxy:         clientenv.OuterProxy(os.Environ(), s.jail.Listener().Addr().String()),
-		Isolation:          s.jail.Name(),
+		Isolation:          s.isolationName(),
 		PolicyName:         policies.edit,
 		Evidence:           s.log != nil,
 		LogHeader:          s.logHeader,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"os"
@@ -22,6 +23,18 @@ var nameServices = []string{"/run/systemd/", "/run/nscd/"}
 type hiddenSockets struct {
 	mu    sync.Mutex
 	paths []string
+	// namespaces are the programs that were refused a user namespace.
+	namespaces []string
+}
+
+// noNamespace keeps a program that was refused a user namespace. It is called
+// while that waits.
+func (h *hiddenSockets) noNamespace(exe string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.namespaces) < maxSockets && !slices.Contains(h.namespaces, exe) {
+		h.namespaces = append(h.namespaces, exe)
+	}
 }
 
 // refused keeps a path. It is called while the command waits.
@@ -49,6 +62,9 @@ func (h *hiddenSockets) hints() []string {
 			all = append(all, fmt.Sprintf("the command asked for the socket %s, which is hidden from it: what serves it acts outside, around the proxy; -allow-socket %s keeps it all the same", path, argument(path)))
 		}
 	}
+	for _, exe := range h.namespaces {
+		all = append(all, fmt.Sprintf("%s asked for a user namespace of its own, which a confined command does not get; -allow-user-namespaces lets it, and shows it more of the kernel to attack", cmp.Or(exe, "a program")))
+	}
 	return all
 }
 
@@ -63,7 +79,8 @@ func argument(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// saySockets tells of hidden sockets where the command failed: it may be why.
+// saySockets tells of what was hidden or refused where the command failed: it may be
+// why.
 func (s *session) saySockets() {
 	if s.code == 0 {
 		return

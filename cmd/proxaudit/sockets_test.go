@@ -66,6 +66,23 @@ func TestHiddenSockets(t *testing.T) {
 	}
 }
 
+func TestNamespaceHints(t *testing.T) {
+	var h hiddenSockets
+	for _, exe := range []string{"/usr/bin/bwrap", "", "/usr/bin/bwrap"} {
+		h.noNamespace(exe)
+	}
+	got := h.hints()
+	if len(got) != 2 || !strings.HasPrefix(got[0], "/usr/bin/bwrap asked for ") || !strings.HasPrefix(got[1], "a program asked for ") || !strings.Contains(got[0], "-allow-user-namespaces") {
+		t.Errorf("hints %q", got)
+	}
+	for _, exe := range many(2 * maxSockets) {
+		h.noNamespace(exe)
+	}
+	if n := len(h.hints()); n != maxSockets {
+		t.Errorf("%d hints, want %d", n, maxSockets)
+	}
+}
+
 func many(n int) []string {
 	all := make([]string, n)
 	for i := range all {

@@ -31,6 +31,9 @@ type escape struct {
 	open func(*testing.T) *outside
 	// root and user are false where a case is for the other.
 	root, user bool
+	// within is true when the command makes the attempt as root of a user namespace
+	// of its own.
+	within bool
 }
 
 var escapes = []escape{
@@ -128,6 +131,29 @@ func TestEscapeLater(t *testing.T) {
 	}
 }
 
+// permitted are attempts that change nothing but a namespace of one's own, so that
+// root of it is let; and those that end otherwise there.
+var permitted = map[string][]string{
+	"mount":                          {"done"},
+	"change root":                    {"done"},
+	"a user namespace":               {"done"},
+	"unmount what hides":             {"EINVAL"},
+	"raise our privileges":           {"done"},
+	"a program that the kernel runs": {"EROFS", "EACCES"},
+}
+
+// TestEscapeWithin tries the same where the command may have user namespaces, from
+// within one.
+func TestEscapeWithin(t *testing.T) {
+	for i, e := range slices.Concat(escapes, later) {
+		e.within, e.later, e.control = true, i >= len(escapes), false
+		if want, ok := permitted[e.name]; ok {
+			e.want = want
+		}
+		t.Run(e.name, e.tried)
+	}
+}
+
 func TestEscape(t *testing.T) {
 	// What this program has open without knowing must not reach the command.
 	leak, err := os.Open("/etc/passwd")
@@ -137,16 +163,20 @@ func TestEscape(t *testing.T) {
 	defer leak.Close()
 	inheritable(t, leak)
 	for _, e := range escapes {
-		t.Run(e.name, func(t *testing.T) {
-			switch {
-			case isRoot() && !e.root || !isRoot() && !e.user:
-				t.Skip("this case is for the other user")
-			case e.name == "a call of the x32 ABI" && runtime.GOARCH != "amd64":
-				t.Skip("NOT CHECKED: there is no such ABI on this machine")
-			}
-			e.test(t)
-		})
+		t.Run(e.name, e.tried)
 	}
+}
+
+// tried is test where the case can be tried.
+func (e escape) tried(t *testing.T) {
+	switch {
+	case e.later:
+	case isRoot() && !e.root || !isRoot() && !e.user:
+		t.Skip("this case is for the other user")
+	case e.name == "a call of the x32 ABI" && runtime.GOARCH != "amd64":
+		t.Skip("NOT CHECKED: there is no such ABI on this machine")
+	}
+	e.test(t)
 }
 
 func (e escape) test(t *testing.T) {
@@ -162,12 +192,15 @@ func (e escape) test(t *testing.T) {
 		e.reaches(t, out)
 		out.forget()
 	}
-	j := newJail(t, NetnsOptions{})
+	j := newJail(t, NetnsOptions{UserNamespaces: e.within})
 	j.proxy(answer)
 	if e.later {
 		out = e.open(t)
 	}
 	c := inside(e.name, out.env...)
+	if e.within {
+		c = inside("within", append(out.env, "WITHIN="+e.name)...)
+	}
 	said, code := j.output(t, c)
 	if code > 128 {
 		said += " signal " + itoa(code-128)

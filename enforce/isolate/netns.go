@@ -37,6 +37,9 @@ type NetnsOptions struct {
 	// Hidden is told of each path of a unix socket that the command was refused,
 	// whether there is one outside or not. It may be nil; the command waits for it.
 	Hidden func(path string)
+	// NoNamespace is told of each program that was refused a user namespace, "" for
+	// one that is not known. It may be nil; the program waits for it.
+	NoNamespace func(exe string)
 }
 
 // Transparent is a Jail whose connections arrive as the command made them: the

@@ -14,6 +14,7 @@ import (
 	"github.com/juliendoutre/proxaudit/enforce/isolate/fakedns"
 	"github.com/juliendoutre/proxaudit/enforce/isolate/icmp"
 	"github.com/juliendoutre/proxaudit/enforce/isolate/launch"
+	"github.com/juliendoutre/proxaudit/enforce/isolate/privilege"
 	"github.com/juliendoutre/proxaudit/enforce/isolate/sockowner"
 	"github.com/juliendoutre/proxaudit/enforce/isolate/supervisor"
 	"github.com/juliendoutre/proxaudit/policy"
@@ -75,6 +76,9 @@ func newNetns(ctx context.Context, o NetnsOptions, kinds ...capture.Kind) (*Netn
 	if err != nil {
 		return nil, refused("make the namespaces", err)
 	}
+	if first.As.Root && o.UserNamespaces {
+		first.As.Keep |= privilege.RootNamespaces
+	}
 	ctl, err := control.FromFile(first.Control)
 	if err != nil {
 		return nil, refused("make the namespaces", first.Explain(err))
@@ -104,9 +108,12 @@ func newNetns(ctx context.Context, o NetnsOptions, kinds ...capture.Kind) (*Netn
 func (n *Netns) make(o NetnsOptions, kinds []capture.Kind) error {
 	plan, err := planFor(o, n.first.As)
 	if err != nil {
+		if refusal := (*Refusal)(nil); errors.As(err, &refusal) {
+			return refusal
+		}
 		return &Refusal{Step: "look at what must be hidden", Err: err}
 	}
-	blob, err := control.Blob(setup{Plan: plan, Kinds: kinds})
+	blob, err := control.Blob(setup{Plan: plan, Kinds: kinds, Keep: n.first.As.Keep})
 	if err != nil {
 		return err
 	}

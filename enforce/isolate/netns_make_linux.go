@@ -144,14 +144,10 @@ func (n *network) build(s setup) (message, []*os.File, error) {
 // drop gives everything up: in this image where the Go runtime knows all
 // threads, else by executing the program again, which goes on as keepJail.
 func drop(ctl *control.Conn, s setup) error {
-	keep := privilege.Set(0)
-	if s.Plan.Root {
-		keep = privilege.Root
-	}
-	if err := privilege.Drop(keep); err != nil {
+	if err := privilege.Drop(s.Keep); err != nil {
 		return step("drop privileges", err)
 	}
-	if !privilege.DropElsewhere(keep) {
+	if !privilege.DropElsewhere(s.Keep) {
 		return again(ctl)
 	}
 	return filter(ctl, seccomp.Install)

@@ -14,6 +14,7 @@ import (
 type setup struct {
 	Plan  mounts.Plan
 	Kinds []capture.Kind
+	Keep  privilege.Set
 }
 
 // message is everything else that goes over the control socket; a message uses

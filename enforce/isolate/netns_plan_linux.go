@@ -1,6 +1,7 @@
 package isolate
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +11,7 @@ import (
 	"github.com/juliendoutre/proxaudit/enforce/isolate/capture"
 	"github.com/juliendoutre/proxaudit/enforce/isolate/launch"
 	"github.com/juliendoutre/proxaudit/enforce/isolate/mounts"
+	"golang.org/x/sys/unix"
 )
 
 // planFor gathers, while still outside, what the file tree must look like.
@@ -32,9 +34,9 @@ func planFor(o NetnsOptions, as launch.User) (mounts.Plan, error) {
 		}
 	}
 	for _, path := range o.AllowSockets {
-		real, err := filepath.EvalSymlinks(path)
+		real, err := socketToKeep(path)
 		if err != nil {
-			return mounts.Plan{}, fmt.Errorf("keep the socket %s: %w", path, err)
+			return mounts.Plan{}, &Refusal{Step: "keep the socket " + path, Err: err, Mend: "drop it from the sockets that are allowed"}
 		}
 		p.AllowSockets = append(p.AllowSockets, real)
 	}
@@ -47,6 +49,39 @@ func planFor(o NetnsOptions, as launch.User) (mounts.Plan, error) {
 		p.Terminals = terminals()
 	}
 	return p, nil
+}
+
+var errNoSocket = errors.New("it is no socket")
+
+// errDatagrams is why a datagram socket cannot be kept: see seccomp's socketRules.
+var errDatagrams = errors.New("it takes datagrams, each of which can name another receiver, " +
+	"so a confined command has no Unix datagram sockets; only stream and packet sockets can be kept")
+
+// socketToKeep returns where path leads, if a command could use that. A socket of
+// which nobody can tell what it is may be kept: a connection to it fails.
+func socketToKeep(path string) (string, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", err
+	}
+	info, err := os.Stat(real)
+	if err != nil {
+		return "", err
+	}
+	if info.Mode().Type() != os.ModeSocket {
+		return "", errNoSocket
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	// This sends nothing. One of another type is EPROTOTYPE; EPERM is one that takes
+	// datagrams from its own peer alone (unix_dgram_connect() in net/unix/af_unix.c).
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: real}); err == nil || errors.Is(err, unix.EPERM) {
+		return "", errDatagrams
+	}
+	return real, nil
 }
 
 // javaHomes are the installations that JAVA_HOME and PATH name.

@@ -2,6 +2,7 @@ package isolate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -102,6 +103,50 @@ func TestAllowedSocket(t *testing.T) {
 				t.Errorf("%s, allowed %v: %s", path, allowed, out)
 			}
 		}
+	}
+}
+
+// TestSocketsThatCannotBeKept: what a command could not use is refused, with words,
+// and is not touched.
+func TestSocketsThatCannotBeKept(t *testing.T) {
+	out := newOutside(t)
+	path := func(name string) string {
+		for _, v := range out.env {
+			if value, ok := strings.CutPrefix(v, "OUT_"+name+"="); ok {
+				return value
+			}
+		}
+		t.Fatal(name)
+		return ""
+	}
+	// One whose receiver hears its own peer alone: the kernel says EPERM to others.
+	peered := filepath.Join(t.TempDir(), "peered")
+	c, err := net.DialUnix("unixgram", &net.UnixAddr{Name: peered, Net: "unixgram"}, &net.UnixAddr{Name: path("UNIXGRAM"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(path("UNIXGRAM"), link); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		path("UNIXGRAM"): "it takes datagrams", link: "it takes datagrams", peered: "it takes datagrams",
+		"/etc/passwd": "it is no socket", "/no/such/socket": "no such file",
+	} {
+		_, err := newNetns(t.Context(), NetnsOptions{AllowSockets: []string{name}})
+		var refusal *Refusal
+		if !errors.As(err, &refusal) || refusal.Step != "keep the socket "+name || !strings.Contains(err.Error(), want) || refusal.Mend == "" {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+	}
+	for _, name := range []string{path("UNIX"), path("PACKET")} {
+		if kept, err := socketToKeep(name); err != nil || kept != name {
+			t.Errorf("%s: %q, %v", name, kept, err)
+		}
+	}
+	if seen := out.all(); seen != "" {
+		t.Errorf("the host's servers saw %s", seen)
 	}
 }
 

@@ -34,6 +34,9 @@ type Summary struct {
 	Mode      enforce.Mode
 	Isolation string
 	Advisory  bool
+	// Weaknesses are what the user asked for that opens the confinement, each with
+	// what it means.
+	Weaknesses []string
 	// PolicyName is the file that denials tell the user to edit.
 	PolicyName string
 
@@ -202,6 +205,9 @@ func (s *Summary) head(b *strings.Builder, packages int) {
 	fmt.Fprintf(b, ", %d denied\n", s.blocked)
 	if s.Advisory {
 		fmt.Fprintf(b, "proxaudit: isolation %s is advisory: a program that ignores proxy variables was neither seen nor stopped\n", s.Isolation)
+	}
+	for _, w := range s.Weaknesses {
+		fmt.Fprintf(b, "proxaudit: weakened: %s\n", enforce.Printable(w))
 	}
 }
 

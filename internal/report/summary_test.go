@@ -43,11 +43,12 @@ func TestSummary(t *testing.T) {
 	review.Host, review.Rule, review.Reason = "telemetry.example.com", "policy.yaml:9", "logged by rule"
 	failed := enforce.Event{Stage: enforce.StageResponse, Status: 502, Error: "connection refused"}
 
-	s := &Summary{Mode: enforce.Enforce, Isolation: "env", Advisory: true, PolicyName: "policy.yaml"}
+	s := &Summary{Mode: enforce.Enforce, Isolation: "env", Advisory: true, PolicyName: "policy.yaml", Weaknesses: []string{"-allow-socket /run/a\x1b.sock: why"}}
 	silent := enforce.Event{Stage: enforce.StageTCP, Host: "quiet.example.org", URL: "tcp://quiet.example.org:8443", Action: policy.Log, Rule: enforce.RuleSilence}
 	got := record(t, s, meta, read, denied, denied, review, failed, silent)
 	want := `proxaudit: enforce: 5 requests, 3 hosts, 1 package, 1 failed, 2 denied
 proxaudit: isolation env is advisory: a program that ignores proxy variables was neither seen nor stopped
+proxaudit: weakened: -allow-socket /run/a\x1b.sock: why
 proxaudit: denied: GET https://npm.example.org/b (2 times)
   reason: no rule matches
   asked by: node postinstall.js (pid 7)

@@ -28,14 +28,21 @@ type Set uint64
 const Root Set = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_FOWNER |
 	1<<unix.CAP_FSETID | 1<<unix.CAP_KILL | 1<<unix.CAP_SETGID | 1<<unix.CAP_SETUID
 
+// RootNamespaces is what root needs besides to be root of a user namespace of its
+// own (user_namespaces(7), "Defining user and group ID mappings"). It gives files
+// capabilities, which root can give them the user ID 0 instead of.
+const RootNamespaces Set = 1 << unix.CAP_SETFCAP
+
 // Needed are the capabilities that making a jail takes, in its own user
 // namespace, and those that the command keeps. They are handed over as ambient
 // ones: an exec as anyone but root loses all others. DAC_OVERRIDE is for an
-// overlay's work directory, which the kernel makes with mode 0.
+// overlay's work directory, which the kernel makes with mode 0. SETFCAP may be
+// asked for once the first process is there; see RootNamespaces.
 func Needed(keep Set) []uintptr {
 	all := []uintptr{
 		unix.CAP_NET_ADMIN, unix.CAP_SYS_ADMIN, unix.CAP_NET_BIND_SERVICE,
 		unix.CAP_NET_RAW, unix.CAP_SETPCAP, unix.CAP_SYS_RESOURCE, unix.CAP_DAC_OVERRIDE,
+		unix.CAP_SETFCAP,
 	}
 	for c := range uintptr(unix.CAP_LAST_CAP + 1) {
 		if keep&(1<<c) != 0 {

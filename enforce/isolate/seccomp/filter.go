@@ -78,6 +78,8 @@ func program() []bpf.Instruction {
 	p = append(p, on(unix.SYS_SOCKET, socketRules(fail(unix.ESOCKTNOSUPPORT)))...)
 	p = append(p, on(unix.SYS_SOCKETPAIR, socketRules(ask))...)
 	p = append(p, on(unix.SYS_IOCTL, ioctlRules())...)
+	p = append(p, on(unix.SYS_UNSHARE, namespaceRules())...)
+	p = append(p, on(unix.SYS_CLONE, namespaceRules())...)
 	return append(p, allow)
 }
 
@@ -149,6 +151,18 @@ func socketRules(datagram bpf.Instruction) []bpf.Instruction {
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.SOCK_STREAM, SkipTrue: 2},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.SOCK_SEQPACKET, SkipTrue: 1},
 		datagram,
+		allow,
+	}
+}
+
+// namespaceRules let the supervisor hear of user namespaces, to tell the user what
+// to do. They protect nothing: clone3(2) has its flags in memory, and the kernel
+// has a limit for the jail.
+func namespaceRules() []bpf.Instruction {
+	return []bpf.Instruction{
+		arg(0),
+		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: unix.CLONE_NEWUSER, SkipFalse: 1},
+		ask,
 		allow,
 	}
 }

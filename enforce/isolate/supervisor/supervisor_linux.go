@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -35,6 +36,10 @@ type Options struct {
 	// Hidden is told of each path that leads to no socket of the jail, where it
 	// leads nowhere too. It may be nil; calls wait for it.
 	Hidden func(path string)
+	// Namespaces lets processes make user namespaces. Otherwise Namespace, which may
+	// be nil, is told of the program that asked for one.
+	Namespaces bool
+	Namespace  func(exe string)
 	// Pair returns two connected SOCK_SEQPACKET sockets of the jail's network.
 	Pair func() ([2]*os.File, error)
 }
@@ -156,9 +161,25 @@ func (s *Supervisor) handle(c *call) {
 		s.calls.proceed(c.id)
 	case unix.SYS_SOCKETPAIR:
 		go s.pair(*c)
+	case unix.SYS_UNSHARE, unix.SYS_CLONE:
+		s.namespace(c)
 	default:
 		s.calls.fail(c.id, unix.EPERM)
 	}
+}
+
+// namespace answers as the kernel does at the limit of user namespaces
+// (user_namespaces(7)), which is there whatever is answered here.
+func (s *Supervisor) namespace(c *call) {
+	if s.Namespaces {
+		s.calls.proceed(c.id)
+		return
+	}
+	if s.Namespace != nil {
+		exe, _ := os.Readlink("/proc/" + strconv.Itoa(int(c.pid)) + "/exe") // unknown where it cannot be read
+		s.Namespace(exe)
+	}
+	s.calls.fail(c.id, unix.ENOSPC)
 }
 
 // noteListener keeps which file a socket is bound to that is about to listen.
