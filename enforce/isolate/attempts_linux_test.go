@@ -24,6 +24,7 @@ import (
 func init() {
 	attempts["be a proxy"] = beAProxy
 	attempts["be a proxy on a terminal"] = beAProxyOnATerminal
+	attempts["be a proxy of one that dials"] = beAProxyOfOneThatDials
 }
 
 // attempts are what a hostile command would try. Each returns nil when it was
@@ -78,6 +79,7 @@ var attempts = map[string]func() error{
 	"start one that dials":             startOneThatDials,
 	"unmount in a namespace":           unmountInNamespace,
 	"within":                           within,
+	"dial when told":                   dialWhenTold,
 	"unmount":                          unmountAll,
 	"nothing":                          func() error { return nil },
 	"multipath tcp":                    func() error { return connectAs(unix.IPPROTO_MPTCP) },
@@ -389,6 +391,10 @@ func typeIn() error {
 	if err != nil {
 		return err
 	}
+	// On a pseudo-terminal the kernel knows no TIOCLINUX: ENOTTY.
+	selection := byte(3) // TIOCL_PASTESEL of linux/tiocl.h
+	err = call(unix.SYS_IOCTL, tty.Fd(), 0x541c, uintptr(unsafe.Pointer(&selection)))
+	fmt.Println("paste:", err)
 	c := byte('!')
 	return call(unix.SYS_IOCTL, tty.Fd(), unix.TIOCSTI, uintptr(unsafe.Pointer(&c)))
 }

@@ -1,7 +1,10 @@
 package isolate
 
 import (
+	"bufio"
 	"context"
+	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"runtime"
@@ -9,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // escape is an attempt, what it must say inside, and what proves that the case
@@ -137,7 +142,16 @@ var permitted = map[string][]string{
 	"mount":                          {"done"},
 	"change root":                    {"done"},
 	"a user namespace":               {"done"},
-	"unmount what hides":             {"EINVAL"},
+	"clone3 a user namespace":        {"done"},
+	"clone3 a network":               {"done"},
+	"unshare each namespace":         {"<nil>"},
+	"a new file system":              {"done"},
+	"a file system to change":        {"done"},
+	"change a mount":                 {"done"},
+	"unmount what hides":             {"EINVAL"}, // it is locked (mount_namespaces(7)), and below too
+	"a copy of the tree":             {"EINVAL"},
+	"move a mount":                   {"EINVAL"},
+	"change the tree's root":         {"EINVAL"},
 	"raise our privileges":           {"done"},
 	"a program that the kernel runs": {"EROFS", "EACCES"},
 }
@@ -145,8 +159,9 @@ var permitted = map[string][]string{
 // TestEscapeWithin tries the same where the command may have user namespaces, from
 // within one.
 func TestEscapeWithin(t *testing.T) {
-	for i, e := range slices.Concat(escapes, later) {
-		e.within, e.later, e.control = true, i >= len(escapes), false
+	named := slices.Concat(escapes, kernelEscapes)
+	for i, e := range slices.Concat(named, later) {
+		e.within, e.later, e.control = true, i >= len(named), false
 		if want, ok := permitted[e.name]; ok {
 			e.want = want
 		}
@@ -162,7 +177,7 @@ func TestEscape(t *testing.T) {
 	}
 	defer leak.Close()
 	inheritable(t, leak)
-	for _, e := range escapes {
+	for _, e := range slices.Concat(escapes, kernelEscapes) {
 		t.Run(e.name, e.tried)
 	}
 }
@@ -302,6 +317,84 @@ func TestProxyIsKilled(t *testing.T) {
 	case <-time.After(patience):
 		t.Error("the command outlived its proxy")
 	}
+}
+
+// TestProxyIsStopped: while the proxy is stopped, nothing gets out.
+func TestProxyIsStopped(t *testing.T) {
+	out := newOutside(t)
+	said, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer said.Close()
+	in, tell, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tell.Close()
+	proxy := exec.Command("/proc/self/exe", attemptArg, "be a proxy of one that dials")
+	proxy.Stdin, proxy.Stdout, proxy.Stderr = in, w, w
+	proxy.Env = append(os.Environ(), out.env...)
+	if err := proxy.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	in.Close()
+	t.Cleanup(func() {
+		_ = proxy.Process.Kill()
+		_ = proxy.Wait()
+	})
+	lines := bufio.NewScanner(said)
+	if !lines.Scan() || lines.Text() != "confined" {
+		t.Fatalf("the command said %q", lines.Text())
+	}
+	if err := proxy.Process.Signal(unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tell.WriteString("go\n"); err != nil {
+		t.Fatal(err)
+	}
+	for lines.Scan() && lines.Text() != "that is all" {
+		if !strings.HasPrefix(lines.Text(), "stuck: ") {
+			t.Errorf("the command said %q", lines.Text())
+		}
+	}
+	if seen := out.all(); seen != "" {
+		t.Errorf("ESCAPED: the host's servers saw %s", seen)
+	}
+}
+
+func beAProxyOfOneThatDials() error {
+	n, err := NewNetns(context.Background(), NetnsOptions{})
+	if err != nil {
+		return err
+	}
+	c := inside("dial when told")
+	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+	_, err = n.Run(context.Background(), c)
+	return err
+}
+
+// dialWhenTold says which of its connections are not answered within a second.
+func dialWhenTold() error {
+	fmt.Println("confined")
+	if _, err := os.Stdin.Read(make([]byte, 8)); err != nil {
+		return err
+	}
+	for network, addr := range map[string]string{
+		"tcp": net.JoinHostPort(os.Getenv("OUT_HOST"), os.Getenv("OUT_TCP4")), "tcp4": "127.0.0.1:" + os.Getenv("OUT_TCP4"), "unix": os.Getenv("OUT_UNIX"),
+	} {
+		done := make(chan error, 1)
+		go func() { done <- talk(network, addr) }()
+		select {
+		case err := <-done:
+			fmt.Println("answered:", network, addr, err)
+		case <-time.After(time.Second):
+			fmt.Println("stuck:", network, addr)
+		}
+	}
+	fmt.Println("that is all")
+	return nil
 }
 
 func beAProxy() error {

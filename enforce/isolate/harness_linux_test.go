@@ -190,6 +190,9 @@ func inside(name string, env ...string) Command {
 func attempt(name string) {
 	a, ok := attempts[name]
 	if !ok {
+		a, ok = kernelAttempts[name]
+	}
+	if !ok {
 		fmt.Println("no such attempt:", name)
 		os.Exit(1)
 	}
