@@ -194,7 +194,7 @@ func (p *originPool) untilHeard(t *testing.T, server string) {
 	p.mu.Lock()
 	c := p.idle[server][0]
 	p.mu.Unlock()
-	for end := time.Now().Add(10 * time.Second); quiet(c.wire.Conn); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); quiet(c.wire.Conn); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("nothing arrived")
 		}

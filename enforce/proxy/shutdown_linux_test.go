@@ -408,7 +408,7 @@ func checkPairs(t *testing.T, events []enforce.Event, want int) {
 // bookkeeping may lag a little behind.
 func eventually(t *testing.T, what string, left func() []string) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		found := left()
 		if len(found) == 0 {
 			return

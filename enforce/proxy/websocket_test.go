@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -231,6 +232,52 @@ func TestWebSocketEndsOneWay(t *testing.T) {
 				_ = await(t, received).Close()
 			})
 		}
+	}
+}
+
+// TestWebSocketHalfEnded: one whose client has ended, and whose server does not
+// mind, stays neither for ever nor beyond the run.
+func TestWebSocketHalfEnded(t *testing.T) {
+	for name, end := range map[string]func(w *world){
+		"the limit": func(w *world) {
+			happens(w.t, "the end was recorded", func() bool { return len(w.events.of(enforce.StageResponse)) == 1 })
+		},
+		"the run": func(w *world) {
+			over, cancel := context.WithCancel(context.Background())
+			cancel()
+			done := make(chan struct{})
+			go func() { w.proxy.Shutdown(over); close(done) }()
+			await(w.t, done)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			limits := Limits{IdleTimeout: time.Hour}
+			if name == "the limit" {
+				limits.IdleTimeout = short
+			}
+			ended, over := make(chan struct{}), make(chan struct{})
+			w := newWorld(t, enforce.Enforce, onlyWebSocket, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				conn, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					return
+				}
+				_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+				_, _ = io.Copy(io.Discard, conn)
+				close(ended)
+				<-over
+				_ = conn.Close()
+			}), limit(limits))
+			t.Cleanup(func() { close(over) }) // before the proxy is waited for
+			authority := fmt.Sprintf("ok.test:%d", w.origin.plainPort)
+			conn := w.dialSaying("GET http://" + authority + "/ws HTTP/1.1\r\nHost: " + authority + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+			if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+				t.Fatalf("%v %v", resp, err)
+			}
+			_ = conn.(*net.TCPConn).CloseWrite()
+			await(t, ended)
+			end(w)
+			w.events.one(t, enforce.StageResponse)
+		})
 	}
 }
 
