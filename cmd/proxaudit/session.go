@@ -119,6 +119,8 @@ func (s *session) startProxy(authority *ca.Authority, roots func() *x509.CertPoo
 		recorders = append(recorders, s.log)
 	}
 	capture, attribute := captureOf(s.jail)
+	log := s.diagnostics()
+	zap.RedirectStdLog(log) // where net/http quotes what a server sent unasked
 	s.proxy = proxy.New(proxy.Config{
 		Gate:               &enforce.Gate{Mode: s.mode, Policy: s.decider(), Recorder: enforce.Tee(recorders...), Propose: s.policies.propose},
 		Leaf:               authority.Leaf,
@@ -134,7 +136,7 @@ func (s *session) startProxy(authority *ca.Authority, roots func() *x509.CertPoo
 		Evidence:           s.log != nil,
 		LogHeader:          s.logHeader,
 		LogBody:            s.logBody,
-		Log:                s.diagnostics(),
+		Log:                log,
 	})
 	s.running.Store(s.proxy)
 	s.served = make(chan error, 1)
