@@ -45,27 +45,33 @@ func (s *Supervisor) connect(c *call) {
 	if errno == 0 && a.blocking {
 		errno = s.impatient(&a)
 	}
-	if errno == 0 {
-		if errno = s.begin(&a); errno == unix.EISCONN && s.unheard(&a) {
-			errno = 0
-		}
-		if s.waits(&a, errno) {
-			s.later(a)
-			return
-		}
+	if errno != 0 {
+		s.finish(&a, errno)
+		return
+	}
+	if a.known {
+		// Until the caller has been told: a server that hears of the connection
+		// already and waits in Owner is woken afterwards.
+		s.connecting.Lock()
+		defer s.connecting.Unlock()
+	}
+	errno = s.begin(&a)
+	if s.waits(&a, errno) {
+		s.later(a)
+		return
 	}
 	s.finish(&a, errno)
 }
 
 // begin tries for the first time, and keeps whose connection that makes.
 func (s *Supervisor) begin(a *attempt) unix.Errno {
-	if !a.known {
-		return a.try()
-	}
-	s.connecting.Lock()
-	defer s.connecting.Unlock()
 	errno := a.try()
-	s.note(a, errno)
+	if a.known {
+		s.note(a, errno)
+	}
+	if errno == unix.EISCONN && s.unheard(a) {
+		return 0
+	}
 	return errno
 }
 

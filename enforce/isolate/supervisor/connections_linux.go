@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"sync"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -37,20 +38,16 @@ func (s *Supervisor) note(a *attempt, errno unix.Errno) {
 	if !ok {
 		return
 	}
-	client, err := unix.Getsockname(a.fd)
-	if err != nil {
+	// Not unix.Getsockname, which asks for the protocol as well.
+	var own address
+	size := uint32(len(own.bytes))
+	if _, _, errno := unix.Syscall(unix.SYS_GETSOCKNAME, uintptr(a.fd), uintptr(unsafe.Pointer(&own.bytes[0])), uintptr(unsafe.Pointer(&size))); errno != 0 {
 		return
 	}
-	e := ends{server: server}
-	switch own := client.(type) {
-	case *unix.SockaddrInet4:
-		e.client = endOf(netip.AddrPortFrom(netip.AddrFrom4(own.Addr), uint16(own.Port)))
-	case *unix.SockaddrInet6:
-		e.client = endOf(netip.AddrPortFrom(netip.AddrFrom16(own.Addr), uint16(own.Port)))
-	default:
-		return
+	own.size = int(size)
+	if client, ok := own.end(); ok {
+		s.made.add(ends{client, server}, a.process)
 	}
-	s.made.add(e, a.process)
 }
 
 // end is one end of a connection. IPv4 addresses are mapped to IPv6 ones.
