@@ -134,9 +134,23 @@ func (p *Proxy) who(c *clientConn) *policy.Process {
 	}
 	c.once.Do(func() {
 		c.process = p.Attribute(c.RemoteAddr(), c.LocalAddr())
-		c.shown = enforce.RedactProcess(c.process)
+		c.shown = p.show(c.process)
 	})
 	return c.process
+}
+
+// shown is a process with what events show of it.
+type shown struct{ process, redacted *policy.Process }
+
+// show returns what events show of a process, which most often is the one that
+// made the last connection as well.
+func (p *Proxy) show(who *policy.Process) *policy.Process {
+	if last := p.shown.Load(); last != nil && last.process == who {
+		return last.redacted
+	}
+	s := &shown{who, enforce.RedactProcess(who)}
+	p.shown.Store(s)
+	return s.redacted
 }
 
 // connListener is a net.Listener fed by hand: tunnels, once it is known what

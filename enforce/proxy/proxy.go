@@ -16,6 +16,7 @@ import (
 	"net/netip"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -38,7 +39,7 @@ type Config struct {
 	// without knowing of the proxy. Nil means that there are none such.
 	Capture Capture
 	// Attribute finds the process at the client's end of a connection. Nil finds
-	// none. It is called once a connection.
+	// none. It is called once a connection, and may return what it returned before.
 	Attribute func(client, server net.Addr) *policy.Process
 	// Roots returns what verifies upstream servers; nil means the system's. It is
 	// called once, when a server is first dialled: parsing a hundred certificates
@@ -98,6 +99,7 @@ type Proxy struct {
 	upstream *upstream
 	tls      *tls.Config
 	ids      idSource
+	shown    atomic.Pointer[shown]
 	// redirects are those of responses to the command.
 	redirects redirects
 }

@@ -18,6 +18,7 @@ type Finder struct {
 	proc  *os.File
 	mu    sync.Mutex
 	known map[int]*known // by PID
+	buf   scratch
 }
 
 // New returns a Finder that asks a socket of OpenDiag and looks for processes
@@ -64,7 +65,7 @@ func (f *Finder) find(protocol uint8, from, to netip.AddrPort) (*policy.Process,
 		return nil, ErrUnknown // it has just ended
 	}
 	defer k.close()
-	return k.describe(), nil
+	return k.described, nil
 }
 
 // holder returns the newest process that has the socket open: the last one that

@@ -21,13 +21,14 @@ const (
 
 // Process returns the process of that PID, as seen in the jail, which started so
 // many clock ticks after the machine. It is nil where that process has ended,
-// whoever has its PID now.
+// whoever has its PID now. Connections of one process share the description,
+// which must not be changed.
 func (f *Finder) Process(pid int, start uint64) *policy.Process {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if k := f.known[pid]; k != nil {
-		if k.start == start && k.unchanged() {
-			return k.describe()
+		if k.start == start && k.unchanged(&f.buf) {
+			return k.described
 		}
 		k.close()
 		delete(f.known, pid)
@@ -47,7 +48,7 @@ func (f *Finder) Process(pid int, start uint64) *policy.Process {
 		f.known = map[int]*known{}
 	}
 	f.known[pid] = k
-	return k.describe()
+	return k.described
 }
 
 func (f *Finder) forget() {
@@ -66,6 +67,8 @@ type known struct {
 	exe      string
 	argv     []byte
 	parents  []ancestor
+
+	described *policy.Process
 }
 
 // ancestor is the parent of a process, or a parent of that.
@@ -80,37 +83,37 @@ func look(proc, pid int) *known {
 	if err != nil {
 		return nil
 	}
-	k := &known{pid: pid, dir: dir, command: -1}
+	k, buf := &known{pid: pid, dir: dir, command: -1}, new(scratch)
 	parent, start, ok := stat(dir)
 	if !ok {
 		k.close()
 		return nil
 	}
-	k.start, k.exe = start, exe(dir)
+	k.start, k.exe = start, string(exe(dir, buf))
 	k.command, err = unix.Openat(dir, "cmdline", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err == nil {
-		k.argv = slices.Clone(k.read(make([]byte, maxArgv)))
+		k.argv = slices.Clone(k.read(buf))
 	}
 	for parent > 1 && len(k.parents) < maxParents {
 		dir, err := openProcess(proc, parent)
 		if err != nil {
 			break
 		}
-		k.parents = append(k.parents, ancestor{dir, exe(dir)})
+		k.parents = append(k.parents, ancestor{dir, string(exe(dir, buf))})
 		parent, _, _ = stat(dir)
 	}
+	k.described = k.describe()
 	return k
 }
 
 // unchanged reports whether all is as it was when the process was looked at:
 // neither it nor a parent has executed another program or ended.
-func (k *known) unchanged() bool {
-	var buf [maxArgv]byte
-	if k.exe == "" || exe(k.dir) != k.exe || !bytes.Equal(k.read(buf[:]), k.argv) {
+func (k *known) unchanged(buf *scratch) bool {
+	if k.exe == "" || string(exe(k.dir, buf)) != k.exe || !bytes.Equal(k.read(buf), k.argv) {
 		return false
 	}
 	for _, a := range k.parents {
-		if a.exe == "" || exe(a.dir) != a.exe {
+		if a.exe == "" || string(exe(a.dir, buf)) != a.exe {
 			return false
 		}
 	}
@@ -128,9 +131,9 @@ func (k *known) describe() *policy.Process {
 	return p
 }
 
-// read returns the beginning of the command line.
-func (k *known) read(buf []byte) []byte {
-	n, err := unix.Pread(k.command, buf, 0)
+// read returns the beginning of the command line, in buf.
+func (k *known) read(buf *scratch) []byte {
+	n, err := unix.Pread(k.command, buf[:maxArgv], 0)
 	if err != nil {
 		return nil
 	}
@@ -151,14 +154,18 @@ func openProcess(proc, pid int) (int, error) {
 	return unix.Openat(proc, strconv.Itoa(pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 }
 
-// exe returns the program that a process executes, nothing where it has ended.
-func exe(dir int) string {
-	var buf [unix.PathMax]byte
+// scratch is what is read into. It is kept off the stack: a connection's
+// goroutine is new, and its stack would have to grow.
+type scratch [max(unix.PathMax, maxArgv)]byte
+
+// exe returns the program that a process executes, in buf; nothing where it has
+// ended.
+func exe(dir int, buf *scratch) []byte {
 	n, err := unix.Readlinkat(dir, "exe", buf[:])
 	if err != nil {
-		return ""
+		return nil
 	}
-	return string(buf[:n])
+	return buf[:n]
 }
 
 // stat reads the fourth field of /proc/PID/stat, the parent, and the 22nd
