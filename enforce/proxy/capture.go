@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"net"
 	"net/netip"
 
@@ -24,22 +23,25 @@ func (p *Proxy) arrive(c net.Conn, s *slot) {
 		p.clients.push(p.guard(cc, cc))
 		return
 	}
-	// Cut loose from ctx once the inner server holds the connection.
-	ctx, cancel := context.WithCancel(p.life)
-	defer cancel()
 	cc.captured = true
 	p.who(cc)
 	host, why := p.meant(local)
 	if why != "" {
-		defer cc.Close()
-		ev := p.newEvent(enforce.StageTCP, &policy.Request{Scheme: "tcp", Host: local.Addr().String(), Port: local.Port()}, cc.shown)
-		p.Gate.Settle(ev, policy.Decision{Rule: ruleIdentity, Reason: why})
+		p.refuseCaptured(cc, local, why)
 		return
 	}
 	cc.target = newTarget(host, local.Port())
-	if !p.passUndecrypted(ctx, cc, false) {
-		p.look(ctx, cc)
+	if !p.passUndecrypted(p.life, cc, false) {
+		p.look(p.life, cc)
 	}
+}
+
+// refuseCaptured closes a connection that was meant for nobody. It is no part of
+// arrive, whose stack would have to grow for it with every connection.
+func (p *Proxy) refuseCaptured(cc *clientConn, dst netip.AddrPort, why string) {
+	defer cc.Close()
+	ev := p.newEvent(enforce.StageTCP, &policy.Request{Scheme: "tcp", Host: dst.Addr().String(), Port: dst.Port()}, cc.shown)
+	p.Gate.Settle(ev, policy.Decision{Rule: ruleIdentity, Reason: why})
 }
 
 // meant returns the host that a captured connection was meant for: the name
