@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"strconv"
 
 	"github.com/juliendoutre/proxaudit/enforce"
@@ -44,6 +45,10 @@ func (s *session) isolate(authority func() (*ca.Authority, error)) (isolate.Jail
 	})
 	if err == nil {
 		s.netns = n
+		// The thread that answers the jail's calls keeps one while it waits for the
+		// next call. With none to spare the runtime takes it away, and has to find it
+		// again while a process waits to be connected.
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
 		for _, w := range n.Warnings() {
 			say(s.console.err, "warning", w)
 		}
