@@ -47,6 +47,7 @@ func (n *Netns) Run(ctx context.Context, c Command) (int, error) {
 	std.started()
 	code, err := r.wait(ctx)
 	std.finish()
+	n.icmp.Close() // what was refused belongs to the run: nothing is left that could send
 	return code, err
 }
 
