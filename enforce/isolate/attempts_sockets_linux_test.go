@@ -84,6 +84,7 @@ func openSocketFile() error {
 // ourServer listens at a path of OUT_DIR.
 func ourServer(name string) (string, error) {
 	path := filepath.Join(os.Getenv("OUT_DIR"), name)
+	_ = os.Remove(path) // an attempt may have to be made again until it wins a race
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		return "", err
