@@ -147,6 +147,9 @@ func (n *Netns) make(o NetnsOptions, kinds []capture.Kind) error {
 	if trial.Probe, err = n.supervise(o, plan); err != nil {
 		return err
 	}
+	if err := trial.avoid(n.port); err != nil {
+		return err
+	}
 	return n.selfTest(&trial.selfTest)
 }
 

@@ -53,16 +53,35 @@ func (n *Netns) newTrial() (t *trial, err error) {
 	if t.NetNS, err = os.Readlink("/proc/self/ns/net"); err != nil {
 		return nil, refused("test the jail", err)
 	}
-	if t.loopback, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-		return nil, refused("test the jail", err)
+	if err = t.listen(); err != nil {
+		return nil, err
 	}
-	t.Loopback = t.loopback.Addr().String()
 	if t.abstract, err = net.Listen("unix", fmt.Sprintf("@proxaudit-test-%x", t.Nonce[:8])); err != nil {
 		t.loopback.Close()
 		return nil, refused("test the jail", err)
 	}
 	t.Abstract = t.abstract.Addr().String()
 	return t, nil
+}
+
+// listen opens a port of the host that must not be reached.
+func (t *trial) listen() error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return refused("test the jail", err)
+	}
+	t.loopback, t.Loopback = l, l.Addr().String()
+	return nil
+}
+
+// avoid opens another port where the jail's own listener has the same number: who
+// connects to that inside does not reach the host.
+func (t *trial) avoid(port uint16) error {
+	if taken := t.loopback; taken.Addr().(*net.TCPAddr).AddrPort().Port() == port {
+		defer taken.Close() // not before another one is there, or it could be the same
+		return t.listen()
+	}
+	return nil
 }
 
 func (t *trial) close() {

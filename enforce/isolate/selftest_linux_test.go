@@ -41,3 +41,26 @@ func TestSelfTestFindsWhatIsOpen(t *testing.T) {
 		})
 	}
 }
+
+// TestSelfTestAvoidsThePortOfTheJail: both numbers are the kernel's choice, each in
+// a network of its own, and now and then they are the same.
+func TestSelfTestAvoidsThePortOfTheJail(t *testing.T) {
+	var tried trial
+	if err := tried.listen(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { tried.loopback.Close() }()
+	before := tried.Loopback
+	port := tried.loopback.Addr().(*net.TCPAddr).AddrPort().Port()
+	if err := tried.avoid(port + 1); err != nil || tried.Loopback != before {
+		t.Errorf("%s became %s, %v", before, tried.Loopback, err)
+	}
+	if err := tried.avoid(port); err != nil || tried.Loopback == before {
+		t.Fatalf("%s became %s, %v", before, tried.Loopback, err)
+	}
+	c, err := net.Dial("tcp", tried.Loopback)
+	if err != nil {
+		t.Fatal("nobody listens there:", err)
+	}
+	c.Close()
+}
