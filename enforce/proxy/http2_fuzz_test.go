@@ -241,6 +241,7 @@ var http2Scripts = expand(
 	"> 1 e\n%h\n:path: /1\n# 4 0 0 000300000001000400000001\n> 3 e\n%h\n:path: /3\n# 2 0 3 0000000110\n# 8 0 0 00000001\n> 5 e\n%h\n:path: /5\n! 5\n> 7 e\n%h\n:path: /7\n",
 	"> 1 e\n:method: CONNECT\n:authority: ok.test:%p\n> 3 \n:method: CONNECT\n:protocol: websocket\n:scheme: https\n:authority: ok.test:%p\n:path: /\n= 3 - abc\n",
 	"> 1 e\n:path: /\n:method: GET\nx: y\n:scheme: https\n> 3 e\n%h\n:path: /a\n:path: /b\n> 5 e\n%h\n:path: /\nX-Upper: 1\n",
+	"> 1 e\n%h\n:path: /a?\xbf<\"b\">{|}^`\n",
 	"> 1 e\n%h\n:path: /\nuser-agent: x\nuser-agent: y\n",
 	"> 1 e\n%h\n:path: /\nuser-agent: \nuser-agent: x\naccept-encoding: \nrange: bytes=0-1, 3-\nif-none-match: *\nreferer: x\nauthorization: Basic eA==\n",
 )

@@ -143,7 +143,8 @@ func telling(method, host string, port uint16, path, query string, header map[st
 	return b.String() + strings.Join(lines, "")
 }
 
-// arrive notes a request as a server has read it.
+// arrive notes a request as a server has read it. In a query, quotes and angle
+// brackets end nothing: clients send them as they are, and they are forwarded so.
 func (j *judged) arrive(port uint16, method, authority, target string, header map[string][]string) {
 	path, query, _ := strings.Cut(target, "?")
 	canonical, err := policy.CanonicalPath(path)
@@ -155,7 +156,7 @@ func (j *judged) arrive(port uint16, method, authority, target string, header ma
 	switch {
 	case len(n) != 1 || j.asked[n[0]] == "":
 		j.wrong = append(j.wrong, fmt.Sprintf("arrived without a decision (number %q): %s", n, told))
-	case err != nil || at != strconv.Itoa(int(port)) || strings.ContainsAny(target, "# \"<>\\\x7f") || strings.ContainsFunc(target, func(c rune) bool { return c <= ' ' }):
+	case err != nil || at != strconv.Itoa(int(port)) || strings.ContainsAny(path, "\"<>\\") || strings.ContainsFunc(target, func(c rune) bool { return c <= ' ' || c == '#' || c == 0x7f }):
 		j.wrong = append(j.wrong, fmt.Sprintf("arrived in a form that can be read in two ways (%v): %q at %q", err, target, authority))
 	case j.asked[n[0]] != told:
 		j.wrong = append(j.wrong, fmt.Sprintf("judged  %s\narrived %s", j.asked[n[0]], told))
