@@ -242,6 +242,7 @@ var http2Scripts = expand(
 	"> 1 e\n:method: CONNECT\n:authority: ok.test:%p\n> 3 \n:method: CONNECT\n:protocol: websocket\n:scheme: https\n:authority: ok.test:%p\n:path: /\n= 3 - abc\n",
 	"> 1 e\n:path: /\n:method: GET\nx: y\n:scheme: https\n> 3 e\n%h\n:path: /a\n:path: /b\n> 5 e\n%h\n:path: /\nX-Upper: 1\n",
 	"> 1 e\n%h\n:path: /a?\xbf<\"b\">{|}^`\n",
+	"> 1 e\n%h\n:path: /\ncookie: a=b\ncookie: \n> 3 e\n%h\n:path: /\ncookie: a=b ;; c=d ; \n> 5 e\n%h\n:path: /\ncookie: ;\n",
 	"> 1 e\n%h\n:path: /\nuser-agent: x\nuser-agent: y\n",
 	"> 1 e\n%h\n:path: /\nuser-agent: \nuser-agent: x\naccept-encoding: \nrange: bytes=0-1, 3-\nif-none-match: *\nreferer: x\nauthorization: Basic eA==\n",
 )

@@ -21,6 +21,7 @@ func wellFormed(r *http.Request) *problem {
 	if r.URL.IsAbs() && r.URL.Host == "" {
 		return refused(ruleMessage, http.StatusBadRequest, "%q has a scheme but no host", r.RequestURI)
 	}
+	tidyCookies(r.Header)
 	return knownUpgrade(r)
 }
 
@@ -95,6 +96,29 @@ func trimValues(h http.Header) {
 		for i, v := range values {
 			values[i] = textproto.TrimString(v)
 		}
+	}
+}
+
+// tidyCookies writes what a Cookie field lists as a client would (RFC 6265 section
+// 4.2.1): towards a server of HTTP/2 net/http sends each cookie by itself, but
+// keeps the blanks around it, which make a request malformed there (RFC 9113
+// section 8.2.1), and does not send the last if it is empty.
+func tidyCookies(h http.Header) {
+	fields, any := h["Cookie"]
+	if !any {
+		return
+	}
+	var cookies []string
+	for _, field := range fields {
+		for cookie := range strings.SplitSeq(field, ";") {
+			if cookie = textproto.TrimString(cookie); cookie != "" {
+				cookies = append(cookies, cookie)
+			}
+		}
+	}
+	delete(h, "Cookie")
+	if len(cookies) > 0 {
+		h["Cookie"] = []string{strings.Join(cookies, "; ")}
 	}
 }
 
