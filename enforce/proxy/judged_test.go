@@ -214,6 +214,9 @@ func (j *judged) serve1(c net.Conn) {
 			return
 		}
 		j.arrive(j.ports["http/1.1"], words[0], header["Host"][0], words[1], header)
+		if header["Expect"] != nil { // RFC 9110 section 10.1.1
+			_, _ = io.WriteString(c, "HTTP/1.1 100 Continue\r\n\r\n")
+		}
 		if err := skipBody(br, header); err != nil {
 			return // the client went away
 		}

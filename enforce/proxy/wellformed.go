@@ -21,7 +21,6 @@ func wellFormed(r *http.Request) *problem {
 	if r.URL.IsAbs() && r.URL.Host == "" {
 		return refused(ruleMessage, http.StatusBadRequest, "%q has a scheme but no host", r.RequestURI)
 	}
-	tidyCookies(r.Header)
 	return knownUpgrade(r)
 }
 
@@ -39,6 +38,7 @@ func wellFormed2(r *http.Request) *problem {
 		return refused(ruleMessage, http.StatusBadRequest, "%s", reason)
 	}
 	trimValues(r.Header)
+	tidyCookies(r.Header)
 	hosts := r.Header["Host"]
 	delete(r.Header, "Host")
 	for _, h := range hosts {
@@ -99,10 +99,10 @@ func trimValues(h http.Header) {
 	}
 }
 
-// tidyCookies writes what a Cookie field lists as a client would (RFC 6265 section
-// 4.2.1): towards a server of HTTP/2 net/http sends each cookie by itself, but
-// keeps the blanks around it, which make a request malformed there (RFC 9113
-// section 8.2.1), and does not send the last if it is empty.
+// tidyCookies writes what Cookie fields list as one field of HTTP/1 (RFC 6265
+// section 4.2.1): net/http sends each cookie by itself again, but with the blanks
+// around it, which make the request malformed (RFC 9113 section 8.2.1), and does not
+// send the last if it is empty.
 func tidyCookies(h http.Header) {
 	fields, any := h["Cookie"]
 	if !any {
