@@ -31,6 +31,8 @@ type Log struct {
 	armed   bool
 	err     error // the first error; once set, nothing more is written
 	closed  bool
+	made    *os.File // the file, where CreateLog made it
+	owner   *owner   // that made is given to; nil for none
 }
 
 // maxDelay is how long a response may wait to be written.
@@ -51,45 +53,6 @@ func NewLog(w io.Writer) *Log {
 	l := &Log{w: w, buffers: sync.Pool{New: func() any { return new([]byte) }}}
 	l.ready.L = &l.mu
 	return l
-}
-
-// CreateLog opens a log at path, creating the file or emptying it; only its
-// owner can read it, where the file is ours and the file system knows modes. It
-// proves that the log can be written to, so that a full disk is an error before
-// the command starts and not with its first request. In a regular file no trace
-// of that is left; a pipe or a device gets one space, which JSON allows before
-// the first value. Opening a FIFO waits for its reader, as in a shell.
-func CreateLog(path string) (*Log, error) {
-	// Appending keeps lines whole when another process empties the file, as
-	// log rotation by copying does.
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open the event log: %w", err)
-	}
-	if err := probe(f); err != nil {
-		return nil, errors.Join(fmt.Errorf("the event log cannot be written to: %w: make room, or name another file", err), f.Close())
-	}
-	return NewLog(f), nil
-}
-
-// probe writes a byte to f and takes it back where that is possible.
-func probe(f *os.File) error {
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if _, err := f.Write([]byte(" ")); err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return nil
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		// The file was there already. A file that is not ours, or a file system
-		// without modes, refuses; the user chose it.
-		_ = f.Chmod(0o600)
-	}
-	return f.Truncate(0)
 }
 
 // Record writes ev as one line. When it returns nil for a decision, the whole
@@ -216,6 +179,7 @@ func (l *Log) Close() error {
 	if l.timer != nil {
 		l.timer.Stop()
 	}
+	l.handOver()
 	c, ok := l.w.(io.Closer)
 	if !ok {
 		return l.err

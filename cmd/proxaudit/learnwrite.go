@@ -7,8 +7,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/google/renameio/v2/maybe"
-
 	"github.com/juliendoutre/proxaudit/internal/learn"
 )
 
@@ -113,13 +111,4 @@ func sameFile(a, b string) bool {
 	x, err := os.Stat(a)
 	y, also := os.Stat(b)
 	return err == nil && also == nil && os.SameFile(x, y)
-}
-
-// replaceFile writes a file all at once. One that is there keeps its place and,
-// as renameio has it, its permissions.
-func replaceFile(path string, data []byte) error {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	}
-	return maybe.WriteFile(path, data, 0o644)
 }

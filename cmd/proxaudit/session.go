@@ -80,6 +80,9 @@ func (s *session) readFiles(authority []byte) (func() *x509.CertPool, error) {
 		if s.log, err = enforce.CreateLog(s.output); err != nil {
 			return nil, fail("events go to the file named by -output; free some space or name another", err)
 		}
+		if uid, gid, ok := sudoCaller(); ok {
+			s.log.GiveTo(uid, gid)
+		}
 	} else if s.server {
 		s.log = enforce.NewLog(s.console.out)
 	}
