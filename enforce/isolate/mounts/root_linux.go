@@ -30,13 +30,19 @@ var (
 
 // hideRoot takes away what the host's root can reach by owning it.
 func (t *tree) hideRoot() error {
+	if err := noDevices(); err != nil {
+		return err
+	}
+	if err := t.kernelElsewhere(); err != nil {
+		return err
+	}
 	for _, path := range procShared {
 		if err := readOnly(path); err != nil {
 			return err
 		}
 	}
 	for _, path := range procSecret {
-		if err := bind("/dev/null", path); err != nil && !errors.Is(err, unix.ENOENT) {
+		if err := showDevice("/dev/null", path); err != nil && !errors.Is(err, unix.ENOENT) {
 			return err
 		}
 	}
@@ -135,7 +141,7 @@ func (t *tree) terminals(pts string) error {
 		return err
 	}
 	if slices.ContainsFunc(t.plan.Terminals, func(path string) bool { return under(path, "/dev/pts") }) {
-		return unix.Mount("/dev/pts", pts, "", unix.MS_BIND|unix.MS_REC, "")
+		return showDevice("/dev/pts", pts)
 	}
 	err := unix.Mount("devpts", pts, "devpts", unix.MS_NOSUID|unix.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620")
 	if err != nil {
@@ -152,8 +158,5 @@ func bindInto(dev, name string, make func(string) error) error {
 	if err := make(target); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	if err := unix.Mount(source, target, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
-		return fmt.Errorf("show /dev/%s: %w", name, err)
-	}
-	return nil
+	return showDevice(source, target)
 }

@@ -1,0 +1,66 @@
+package isolate
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func init() {
+	attempts["open to write"] = func() error { return writeFile(os.Getenv("OUT_FILE")) }
+	attempts["open to read"] = func() error { return openFile(os.Getenv("OUT_FILE")) }
+}
+
+// TestKernelElsewhere: what the kernel asks root about can be reached by more paths
+// than the usual ones, in a tree that is prepared for chroot(2).
+func TestKernelElsewhere(t *testing.T) {
+	if !isRoot() {
+		t.Skip("this case is for root")
+	}
+	dir := t.TempDir()
+	for _, c := range []struct {
+		name, kind, options string
+		file, attempt, want string
+	}{
+		{"core_pattern", "proc", "", "sys/kernel/core_pattern", "open to write", "EROFS"},
+		{"a switch in /sys", "sysfs", "", "kernel/mm/ksm/run", "open to write", "EROFS"},
+		{"a control group", "cgroup", "pids", "cgroup.procs", "open to write", "EROFS"},
+		{"a control group of version 2", "cgroup2", "", "cgroup.procs", "open to write", "EROFS"},
+		{"a device", "devtmpfs", "", "zero", "open to read", "EACCES"},
+		{"a device node", "tmpfs", "", "node", "open to read", "EACCES"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			at := filepath.Join(dir, strings.ReplaceAll(c.name, "/", " "))
+			if err := os.Mkdir(at, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := unix.Mount(c.kind, at, c.kind, 0, c.options); err != nil {
+				t.Skipf("NOT CHECKED: there is no %s here: %v", c.kind, err)
+			}
+			t.Cleanup(func() { _ = unix.Unmount(at, unix.MNT_DETACH) })
+			path := filepath.Join(at, c.file)
+			if c.kind == "tmpfs" {
+				if err := unix.Mknod(path, unix.S_IFCHR|0o600, int(unix.Mkdev(1, 5))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			t.Setenv("OUT_FILE", path)
+			if err := attempts[c.attempt](); err != nil {
+				t.Skipf("NOT CHECKED: root is refused it outside as well: %v", err)
+			}
+			for _, within := range []bool{false, true} {
+				cmd := inside(c.attempt)
+				if within {
+					cmd = inside("within", "WITHIN="+c.attempt)
+				}
+				j := newJail(t, NetnsOptions{UserNamespaces: within})
+				if out, _ := j.output(t, cmd); !strings.Contains(out, c.want) {
+					t.Errorf("ESCAPED (in a namespace of its own: %v): %s", within, out)
+				}
+			}
+		})
+	}
+}
