@@ -284,3 +284,38 @@ func ended(err error, want syscall.Errno) error {
 	}
 	return fmt.Errorf("ended with %w, not %w", err, want)
 }
+
+// serveByALink connects to a socket of the jail by a symbolic link without a
+// directory, and prints whom the server sees.
+func serveByALink() error {
+	dir, err := os.MkdirTemp("/tmp", "link")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chdir(dir); err != nil {
+		return err
+	}
+	l, err := net.Listen("unix", "socket")
+	if err := errors.Join(err, os.Symlink("socket", "link")); err != nil {
+		return err
+	}
+	c, err := net.Dial("unix", "link")
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	a, err := l.Accept()
+	if err != nil {
+		return err
+	}
+	raw, err := a.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Control(func(fd uintptr) {
+		if peer, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			fmt.Println("peer", peer.Uid, peer.Gid)
+		}
+	})
+}

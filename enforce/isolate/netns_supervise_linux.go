@@ -27,7 +27,7 @@ func (n *Netns) supervise(o NetnsOptions, p mounts.Plan) (probe string, err erro
 	}
 	probe = "/proxaudit-probe-" + rand.Text()
 	n.watch, err = supervisor.Start(files[0], supervisor.Options{
-		PID: n.first.PID, Allowed: p.AllowSockets, Root: p.Root, Probe: probe, Pair: n.pair, Hidden: o.Hidden,
+		PID: n.first.PID, Allowed: p.AllowSockets, Rights: n.first.As.Foreign(), Groups: n.first.As.Groups, Probe: probe, Pair: n.pair, Hidden: o.Hidden,
 		Namespaces: o.UserNamespaces, Namespace: o.NoNamespace,
 	})
 	if err != nil {

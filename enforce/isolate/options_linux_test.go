@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestPublish(t *testing.T) {
@@ -231,6 +233,81 @@ func TestSudo(t *testing.T) {
 	if out, _ := j.shell(t, "id -u"); out != "0" {
 		t.Errorf("with KeepRoot: %s", out)
 	}
+}
+
+// TestSudoConnects: sockets are connected with the rights of who called sudo, not
+// with those of the proxy, which is root.
+func TestSudoConnects(t *testing.T) {
+	if !isRoot() {
+		t.Skip("this case is for root")
+	}
+	const daemon, group = 1, 54321
+	t.Setenv("SUDO_UID", "1")
+	t.Chdir("/") // the caller may enter it, whoever owns the checkout
+	dir := t.TempDir()
+	path := filepath.Join(dir, "kept")
+	l, err := net.Listen("unix", path)
+	if err := errors.Join(err, os.Chmod(filepath.Dir(dir), 0o755), os.Chown(path, 0, group)); err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	peers := make(chan *unix.Ucred, 10)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			raw, err := c.(*net.UnixConn).SyscallConn()
+			if err == nil {
+				_ = raw.Control(func(fd uintptr) {
+					peer, _ := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+					peers <- peer
+				})
+			}
+			_, _ = io.WriteString(c, "outside\n")
+			_, _ = io.Copy(io.Discard, c)
+			c.Close()
+		}
+	}()
+	for _, c := range []struct {
+		name   string
+		mode   os.FileMode
+		groups []uint32 // of who called sudo, that the command does not have
+		want   string
+	}{
+		{"everybody's", 0o666, nil, "answer: outside"},
+		{"root's", 0o600, []uint32{group}, "EACCES"},
+		{"a group's that the caller is not in", 0o660, nil, "EACCES"},
+		{"a group's that the caller is in", 0o660, []uint32{group}, "answer: outside"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if err := os.Chmod(path, c.mode); err != nil {
+				t.Fatal(err)
+			}
+			j := newJail(t, NetnsOptions{AllowSockets: []string{path}})
+			j.watch.Groups = c.groups
+			if out, _ := j.output(t, inside("unix socket", "OUT_UNIX="+path)); !strings.Contains(out, c.want) {
+				t.Errorf("got %s, want %s", out, c.want)
+			}
+			select {
+			case peer := <-peers:
+				if c.want == "EACCES" || peer.Uid != daemon || peer.Gid != daemon {
+					t.Errorf("the server saw %+v", peer)
+				}
+			default:
+				if c.want != "EACCES" {
+					t.Error("the server saw nobody")
+				}
+			}
+		})
+	}
+	t.Run("inside", func(t *testing.T) {
+		j := newJail(t, NetnsOptions{})
+		if out, _ := j.output(t, inside("serve by a link")); out != "peer 1 1\ndone" {
+			t.Errorf("got %s", out)
+		}
+	})
 }
 
 // TestRootOfTheHost: what root could reach by owning it.

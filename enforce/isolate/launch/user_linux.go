@@ -19,7 +19,10 @@ type User struct {
 	// Root is true when the command keeps being root of the host.
 	Root bool
 	// Keep are the capabilities that it keeps.
-	Keep       privilege.Set
+	Keep privilege.Set
+	// Groups are all those of who called sudo, the strong ones, which the command
+	// does not have, too.
+	Groups     []uint32
 	uids, gids []syscall.SysProcIDMap
 	setgroups  bool
 	credential *syscall.Credential
@@ -57,6 +60,9 @@ func whichUser(keepRoot bool) (User, error) {
 	}
 	return User{Root: true, uids: uids, gids: gids, setgroups: true, Keep: privilege.Root}, nil
 }
+
+// Foreign reports whether the command may have other rights than this program.
+func (u User) Foreign() bool { return u.Root || u.credential != nil }
 
 // mapIDs maps the IDs of a process that was started without
 // (user_namespaces(7), "User and group ID mappings"). It waits for a plan
@@ -137,7 +143,11 @@ func sudoUser(uid int) (User, error) {
 	for _, name := range names {
 		id, err := strconv.Atoi(name)
 		g, lookupErr := osuser.LookupGroupId(name)
-		if err != nil || lookupErr != nil || id == gid || id == 0 || slices.Contains(strongGroups, g.Name) {
+		if err != nil || lookupErr != nil || id == gid || id == 0 {
+			continue
+		}
+		u.Groups = append(u.Groups, uint32(id))
+		if slices.Contains(strongGroups, g.Name) {
 			continue
 		}
 		u.gids = append(u.gids, same(id)...)

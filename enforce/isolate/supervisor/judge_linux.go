@@ -33,15 +33,19 @@ func (s *Supervisor) judge(a *attempt) unix.Errno {
 	if s.Probe != "" && path == s.Probe {
 		return Probed
 	}
-	if s.Root {
+	if s.Rights {
 		var err error
 		if a.as, err = credentialsOf(int(a.thread)); err != nil {
 			return unix.EACCES
 		}
 	}
 	file, errno := open(int(a.thread), path, a.as)
-	if errno == 0 && !s.own.has(file) {
+	switch {
+	case errno != 0, s.own.has(file):
+	case !s.kept.has(file):
 		errno = unix.ECONNREFUSED
+	case a.as != nil:
+		a.as.groups = append(a.as.groups, s.Groups...)
 	}
 	a.file = file
 	if errno != 0 {

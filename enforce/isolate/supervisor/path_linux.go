@@ -28,27 +28,32 @@ func open(thread int, name string, as *credentials) (int, unix.Errno) {
 		return base, 0
 	}
 	defer unix.Close(base)
-	fd := -1
-	find := func() {
-		if from == "root" {
-			fd, err = inRoot(base, rest)
-			return
-		}
-		fd, err = unix.Openat2(base, rest, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS})
-		if errors.Is(err, unix.ELOOP) {
-			// A symbolic link may be absolute, and that from the thread's root.
-			fd, err = byName(proc, from, rest)
-		}
-	}
-	if as == nil {
-		find()
-	} else if e := as.do(find); e != nil {
-		return -1, unix.EACCES
+	fd, err := find(base, rest, from == "root", as)
+	if errors.Is(err, unix.ELOOP) && from != "root" {
+		// A symbolic link may be absolute, and that from the thread's root.
+		fd, err = byName(proc, from, rest, as)
 	}
 	if errors.Is(err, unix.EXDEV) {
 		return -1, unix.EACCES // through another process' /proc
 	}
 	return fd, errnoOf(err)
+}
+
+// find follows a path from base, with the rights of as.
+func find(base int, name string, isRoot bool, as *credentials) (fd int, err error) {
+	follow := func() {
+		if isRoot {
+			fd, err = inRoot(base, name)
+			return
+		}
+		fd, err = unix.Openat2(base, name, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS})
+	}
+	if as == nil {
+		follow()
+	} else if e := as.do(follow); e != nil {
+		return -1, unix.EACCES
+	}
+	return fd, err
 }
 
 // inRoot follows a path from a root that is not ours. What it cannot follow are
@@ -63,7 +68,9 @@ func inRoot(root int, name string) (fd int, err error) {
 	return fd, err
 }
 
-func byName(proc, from, rest string) (int, error) {
+// byName follows the rest of a path from a directory's name. What is below
+// /proc/PID is opened with our rights: whose process it is has been decided.
+func byName(proc, from, rest string, as *credentials) (int, error) {
 	buf := make([]byte, unix.PathMax)
 	n, err := unix.Readlink(proc+from, buf)
 	if err != nil {
@@ -74,7 +81,7 @@ func byName(proc, from, rest string) (int, error) {
 		return -1, err
 	}
 	defer unix.Close(root)
-	return inRoot(root, string(buf[:n])+"/"+rest)
+	return find(root, string(buf[:n])+"/"+rest, true, as)
 }
 
 // begin splits a path in where it begins, as a name below /proc/PID, and what to

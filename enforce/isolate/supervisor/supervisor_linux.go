@@ -27,9 +27,12 @@ type Options struct {
 	// Allowed are paths of sockets outside that may be connected to: those that
 	// are there now. One that replaces them is another one.
 	Allowed []string
-	// Root is set where the jail has several users. A path is then followed with
-	// the rights of the one that asks.
-	Root bool
+	// Rights is set where who asks may have others than this program: where the jail
+	// has several users, or one that is not ours. A path is then followed, and a
+	// socket connected, with the rights of the one that asks.
+	Rights bool
+	// Groups are those that count besides, with Rights, for Allowed.
+	Groups []uint32
 	// Probe is a path that is answered with Probed, whatever is there: a jail can
 	// find out whether it is watched.
 	Probe string
@@ -56,7 +59,8 @@ const maxSlow = 512
 type Supervisor struct {
 	Options
 	calls listener
-	own   sockets
+	own   sockets // of the jail
+	kept  sockets // Allowed
 	stop  *os.File
 	done  chan struct{}
 	slow  chan struct{} // a place for each connection that waits
@@ -78,7 +82,7 @@ func Start(f *os.File, o Options) (*Supervisor, error) {
 	s := &Supervisor{Options: o, done: make(chan struct{}), slow: make(chan struct{}, maxSlow), lost: map[uint32]outcome{}, told: map[uint32]uint64{}, bounds: map[uint64]*bound{}}
 	if err := s.prepare(); err != nil {
 		f.Close()
-		s.own.close()
+		s.kept.close()
 		return nil, err
 	}
 	s.calls = newListener(f)
@@ -92,7 +96,7 @@ func (s *Supervisor) prepare() error {
 		if err != nil {
 			return fmt.Errorf("keep the socket %s: %w", path, err)
 		}
-		s.own.add(fd)
+		s.kept.add(fd)
 	}
 	fd, err := s.callers.takeFile(s.PID, 0)
 	if err != nil {
@@ -121,6 +125,7 @@ func (s *Supervisor) serve() {
 	defer runtime.UnlockOSThread()
 	defer close(s.done)
 	defer s.own.close()
+	defer s.kept.close()
 	defer s.callers.close()
 	defer s.calls.f.Close() // whoever asks now is told that there is no such call
 	var c call
