@@ -18,6 +18,10 @@ import (
 func TestREADME(t *testing.T) {
 	t.Parallel()
 	const (
+		install = "go install ./cmd/proxaudit"
+		inCI    = "proxaudit check -policy policy.yaml\n" +
+			"proxaudit enforce -policy policy.yaml -output events.jsonl -- npm ci\n" +
+			"proxaudit learn -diff policy.yaml -from events.jsonl"
 		mainJob = "sh examples/npm/learn-and-enforce.sh"
 		tests   = "go test ./..."
 		use     = "proxaudit learn -o policy.yaml -- npm ci\n" +
@@ -32,6 +36,13 @@ func TestREADME(t *testing.T) {
 			"proxaudit score -policy policy.yaml"
 	)
 	run := map[string]func(*testing.T){
+		install: func(t *testing.T) {
+			bin := t.TempDir()
+			shell(t, "..", install, "GOBIN="+bin)
+			if out := shell(t, bin, "./proxaudit help"); !strings.Contains(out, "proxaudit enforce") {
+				t.Errorf("got %s", out)
+			}
+		},
 		mainJob: func(t *testing.T) {
 			needNpm(t)
 			if out := shell(t, "..", mainJob); !strings.Contains(out, "the second npm ci passed under the learned policy") {
@@ -44,28 +55,25 @@ func TestREADME(t *testing.T) {
 			}
 		},
 		use: func(t *testing.T) {
-			needNpm(t)
-			dir := t.TempDir()
-			write(t, filepath.Join(dir, "package.json"), `{"private": true, "dependencies": {"is-number": "7.0.0"}}`)
-			shell(t, dir, "npm install --package-lock-only --no-audit --no-fund")
-			// Not every registry answers audits, and what fails is not learned.
-			shell(t, dir, "set -e\nexport npm_config_cache=$PWD/cache npm_config_audit=false\n"+use, pathTo(build(t)))
+			dir := runAroundNpm(t, use)
 			if log := read(t, filepath.Join(dir, "events.jsonl")); !strings.Contains(log, "is-number") {
 				t.Errorf("the recording does not name the package:\n%s", log)
 			}
 		},
-	}
-	run[learning] = func(t *testing.T) {
-		needNpm(t)
-		dir := t.TempDir()
-		write(t, filepath.Join(dir, "package.json"), `{"private": true, "dependencies": {"is-number": "7.0.0"}}`)
-		shell(t, dir, "npm install --package-lock-only --no-audit --no-fund")
-		shell(t, dir, "set -e\nexport npm_config_cache=$PWD/cache npm_config_audit=false\n"+learning, pathTo(build(t)))
-		for _, name := range []string{"policy.yaml", "lock.yaml"} {
-			if policy := read(t, filepath.Join(dir, name)); !strings.Contains(policy, "- pkg:npm/is-number@7.0.0") {
-				t.Errorf("%s does not name the package:\n%s", name, policy)
+		inCI: func(t *testing.T) {
+			dir := runAroundNpm(t, "proxaudit learn -o policy.yaml -- npm ci\nrm -r cache\n"+inCI)
+			if log := read(t, filepath.Join(dir, "events.jsonl")); !strings.Contains(log, `"mode":"enforce"`) || !strings.Contains(log, "is-number") {
+				t.Errorf("the recording does not name the package:\n%s", log)
 			}
-		}
+		},
+		learning: func(t *testing.T) {
+			dir := runAroundNpm(t, learning)
+			for _, name := range []string{"policy.yaml", "lock.yaml"} {
+				if policy := read(t, filepath.Join(dir, name)); !strings.Contains(policy, "- pkg:npm/is-number@7.0.0") {
+					t.Errorf("%s does not name the package:\n%s", name, policy)
+				}
+			}
+		},
 	}
 	blocks := regexp.MustCompile("(?s)```sh\n(.*?)\n```").FindAllStringSubmatch(manual(t), -1)
 	for _, b := range blocks {
@@ -83,6 +91,18 @@ func TestREADME(t *testing.T) {
 	for block := range run {
 		t.Errorf("neither the README nor docs have the block\n%s", block)
 	}
+}
+
+// runAroundNpm runs lines that wrap npm ci in a project of one package, and returns
+// where. Not every registry answers audits, and what fails is not learned.
+func runAroundNpm(t *testing.T, lines string) (dir string) {
+	t.Helper()
+	needNpm(t)
+	dir = t.TempDir()
+	write(t, filepath.Join(dir, "package.json"), `{"private": true, "dependencies": {"is-number": "7.0.0"}}`)
+	shell(t, dir, "npm install --package-lock-only --no-audit --no-fund")
+	shell(t, dir, "set -e\nexport npm_config_cache=$PWD/cache npm_config_audit=false\n"+lines, pathTo(build(t)))
+	return dir
 }
 
 // TestLinks: what the README and docs refer to is there.

@@ -28,13 +28,16 @@ func mend(err error) string {
 	case inContainer():
 		return "start the container with --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined, or ask for weaker isolation with -isolation=env"
 	case setting("kernel/apparmor_restrict_unprivileged_userns") == "1":
-		return "AppArmor allows user namespaces to named programs only; run under sudo, or install this profile as /etc/apparmor.d/proxaudit and run `apparmor_parser -r` on it:\n" + apparmorProfile()
+		return "AppArmor allows user namespaces to named programs only; " + withSudo + ", or install this profile as /etc/apparmor.d/proxaudit and run `apparmor_parser -r` on it:\n" + apparmorProfile()
 	case setting("kernel/unprivileged_userns_clone") == "0":
-		return "set kernel.unprivileged_userns_clone to 1, or run under sudo"
+		return "set kernel.unprivileged_userns_clone to 1, or " + withSudo
 	default:
-		return "user namespaces are not allowed here; run under sudo, or ask for weaker isolation with -isolation=env"
+		return "user namespaces are not allowed here; " + withSudo + ", or ask for weaker isolation with -isolation=env"
 	}
 }
+
+// withSudo keeps the variables and the search path, which sudo takes away.
+const withSudo = "run `sudo -E env \"PATH=$PATH\" proxaudit ...`, and the command still runs as you"
 
 func setting(name string) string {
 	data, err := os.ReadFile("/proc/sys/" + name)
