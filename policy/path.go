@@ -100,7 +100,7 @@ func checkSegments(p string) error {
 				return fmt.Errorf("%w: dot segment", ErrPath)
 			}
 		}
-		decoded := decodeOnce(p)
+		decoded := Unescape(p)
 		if decoded == p {
 			return nil
 		}
@@ -124,23 +124,6 @@ func isOverlong(s string) bool {
 		}
 	}
 	return false
-}
-
-// decodeOnce removes one layer of percent-encoding and leaves broken escapes.
-func decodeOnce(p string) string {
-	if !strings.Contains(p, "%") {
-		return p
-	}
-	var b strings.Builder
-	for i := 0; i < len(p); i++ {
-		if p[i] == '%' && i+2 < len(p) && isHex(p[i+1]) && isHex(p[i+2]) {
-			b.WriteByte(unhex(p[i+1])<<4 | unhex(p[i+2]))
-			i += 2
-			continue
-		}
-		b.WriteByte(p[i])
-	}
-	return b.String()
 }
 
 // isUnreserved is RFC 3986 section 2.3.

@@ -99,10 +99,10 @@ func FuzzCanonicalPath(f *testing.F) {
 					t.Fatalf("%q becomes %q, which may be read as %q", in, once, seen)
 				}
 			}
-			seen = decodeOnce(seen)
+			seen = Unescape(seen)
 		}
 		origin := requested(once)
-		if origin == nil || origin.EscapedPath() != once && url.PathEscape(origin.Path) != url.PathEscape(decodeOnce(once)) || origin.RawQuery+origin.Fragment != "" {
+		if origin == nil || origin.EscapedPath() != once && url.PathEscape(origin.Path) != url.PathEscape(Unescape(once)) || origin.RawQuery+origin.Fragment != "" {
 			t.Fatalf("%q becomes %q, of which the origin reads %#v", in, once, origin)
 		}
 		if sent := requested(in); sent != nil && in != "" && !strings.Contains(in, "?") && sent.Path != origin.Path {

@@ -3,6 +3,8 @@ package ecosystem
 import (
 	"iter"
 	"strings"
+
+	"github.com/juliendoutre/proxaudit/policy"
 )
 
 // Respelled yields the packages of registered registries, and the registries, that
@@ -24,7 +26,7 @@ func (r *Recognizer) Respelled(q Query) iter.Seq2[string, string] {
 		q.RawQuery = "" // see grammar.elsewhere
 		path := q.Path
 		for range 4 {
-			for _, q.Path = range [...]string{collapse(path), collapse(cutParameters(path))} {
+			for _, q.Path = range [...]string{policy.CollapseSlashes(path), policy.CollapseSlashes(policy.CutParameters(path))} {
 				purl, registry := r.Identify(q)
 				if registry == "" || seen[purl] {
 					continue
@@ -34,47 +36,11 @@ func (r *Recognizer) Respelled(q Query) iter.Seq2[string, string] {
 					return
 				}
 			}
-			plain := decodeAll(path)
+			plain := policy.Unescape(path)
 			if plain == path {
 				return
 			}
 			path = plain
 		}
 	}
-}
-
-// decodeAll undoes one percent-encoding of a whole path. Broken escapes stay.
-func decodeAll(path string) string {
-	var b strings.Builder
-	for i := 0; i < len(path); i++ {
-		if path[i] == '%' && i+2 < len(path) && isHexDigit(path[i+1]) && isHexDigit(path[i+2]) {
-			b.WriteString(decode(path[i : i+3]))
-			i += 2
-			continue
-		}
-		b.WriteByte(path[i])
-	}
-	return b.String()
-}
-
-func isHexDigit(c byte) bool {
-	return isDigit(c) || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
-}
-
-// cutParameters removes ";" and what follows it from each segment (RFC 3986 section
-// 3.3).
-func cutParameters(path string) string {
-	segments := strings.Split(path, "/")
-	for i, s := range segments {
-		segments[i], _, _ = strings.Cut(s, ";")
-	}
-	return strings.Join(segments, "/")
-}
-
-// collapse makes one slash of several.
-func collapse(path string) string {
-	for strings.Contains(path, "//") {
-		path = strings.ReplaceAll(path, "//", "/")
-	}
-	return path
 }

@@ -2,8 +2,9 @@ package allowlist
 
 import (
 	"slices"
-	"strconv"
 	"strings"
+
+	"github.com/juliendoutre/proxaudit/policy"
 )
 
 // form is a way to spell a path for comparison. Allow and log rules compare
@@ -35,39 +36,21 @@ func respell(path string, f form) string {
 	}
 	path = lower(unescape(path, f.rounds()))
 	if f == onceBare || f == oftenBare {
-		path = cutParameters(path)
+		path = policy.CutParameters(path)
 	}
-	return strings.TrimSuffix(collapse(path), "/")
+	return strings.TrimSuffix(policy.CollapseSlashes(path), "/")
 }
 
 // unescape undoes percent-encoding. Broken escapes stay.
 func unescape(path string, rounds int) string {
 	for range rounds {
-		plain := unescapeOnce(path)
+		plain := policy.Unescape(path)
 		if plain == path {
 			break
 		}
 		path = plain
 	}
 	return path
-}
-
-func unescapeOnce(path string) string {
-	if !strings.Contains(path, "%") {
-		return path
-	}
-	var b strings.Builder
-	for i := 0; i < len(path); i++ {
-		if path[i] == '%' && i+2 < len(path) {
-			if v, err := strconv.ParseUint(path[i+1:i+3], 16, 8); err == nil {
-				b.WriteByte(byte(v))
-				i += 2
-				continue
-			}
-		}
-		b.WriteByte(path[i])
-	}
-	return b.String()
 }
 
 // lower returns path with its ASCII letters in lower case: code hosts, and servers on
@@ -86,40 +69,19 @@ func lower(path string) string {
 	return string(b)
 }
 
-// cutParameters removes ";" and what follows it from each segment, RFC 3986
-// section 3.3.
-func cutParameters(path string) string {
-	if !strings.Contains(path, ";") {
-		return path
-	}
-	segments := strings.Split(path, "/")
-	for i, s := range segments {
-		segments[i], _, _ = strings.Cut(s, ";")
-	}
-	return strings.Join(segments, "/")
-}
-
-// collapse makes one slash of several.
-func collapse(path string) string {
-	for strings.Contains(path, "//") {
-		path = strings.ReplaceAll(path, "//", "/")
-	}
-	return path
-}
-
 // loose returns the forms in which the pattern of a deny rule is compared
 // besides exactly, and the pattern in each. A pattern that names parameters is
 // compared with paths that keep theirs.
 func (pat *pattern) loose() map[form]pattern {
 	out := map[form]pattern{}
 	for _, f := range []form{once, often} {
-		loose := pattern{prefix: collapse(lower(unescape(pat.prefix, f.rounds())))}
+		loose := pattern{prefix: policy.CollapseSlashes(lower(unescape(pat.prefix, f.rounds())))}
 		last := &loose.prefix
 		parameters := strings.Contains(loose.prefix, ";")
 		loose.parts = slices.Clone(pat.parts)
 		for i := range loose.parts {
 			last = &loose.parts[i].literal
-			*last = collapse(lower(unescape(*last, f.rounds())))
+			*last = policy.CollapseSlashes(lower(unescape(*last, f.rounds())))
 			parameters = parameters || strings.Contains(*last, ";")
 		}
 		*last = strings.TrimSuffix(*last, "/")
