@@ -145,7 +145,7 @@ tls: passthrough) and change the exit code only with -strict.
 
     # proxaudit:ignore NAME REASON
 
-behind a rule of a YAML policy, or on the line above it, silences the findings of
+behind a rule, or on the line above it, in YAML as in Rego, silences the findings of
 that name about it. Errors cannot be silenced; a comment that silences nothing is
 a finding itself.
 `

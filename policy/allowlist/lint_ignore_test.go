@@ -11,10 +11,13 @@ import (
 // TestIgnore has policies with a finding that a comment silences, and comments that
 // silence nothing. Findings that do not count have their reason behind them.
 func TestIgnore(t *testing.T) {
-	const wide = "allow:\n  - {host: raw.githubusercontent.com, networks: [10.0.0.0/8]}"
+	const (
+		wide    = "allow:\n  - {host: raw.githubusercontent.com, networks: [10.0.0.0/8]}"
+		network = head + "allow:\n  - {host: ok.test, networks: [10.0.0.0/8]}"
+	)
 	for _, tt := range []struct{ name, policy, want string }{
 		{"behind a rule of one line", head + wide + " # proxaudit:ignore wide-network it is ours\n", "a.yaml:4:6 warning shared-host; (it is ours)"},
-		{"behind other words", head + "allow:\n  - {host: ok.test, networks: [10.0.0.0/8]}  # seen in 1 of 1 runs # proxaudit:ignore wide-network it is ours\n", "(it is ours)"},
+		{"behind other words", network + "  # seen in 1 of 1 runs # proxaudit:ignore wide-network it is ours\n", "(it is ours)"},
 		{"above it", head + "allow:\n  # why\n  # proxaudit:ignore wide-network it is ours\n\n  - {host: ok.test, networks: [10.0.0.0/8]}\n", "(it is ours)"},
 		{"on the first line of a rule", head + "allow:\n  - host: ok.test # proxaudit:ignore wide-network it is ours\n    networks: [10.0.0.0/8]\n", "(it is ours)"},
 		{"on the line found", head + "allow:\n  - host: ok.test\n    networks: [10.0.0.0/8] # proxaudit:ignore wide-network it is ours\n", "(it is ours)"},
@@ -22,10 +25,10 @@ func TestIgnore(t *testing.T) {
 		{"on the rule before", head + "allow:\n  - https://ok.example.org/a # proxaudit:ignore wide-network no\n  - {host: ok.test, networks: [10.0.0.0/8]}\n", "a.yaml:4:30 warning unused-ignore; a.yaml:5:21 warning wide-network"},
 		{"two above one", head + "allow:\n  # proxaudit:ignore wide-network a\n  # proxaudit:ignore shared-host b\n  - {host: raw.githubusercontent.com, networks: [10.0.0.0/8]}\n", "(b); (a)"},
 		{"no rule", "version: 1\ndefault: log # proxaudit:ignore open-default for a week\n", "(for a week)"},
-		{"another name", head + "allow:\n  - {host: ok.test, networks: [10.0.0.0/8]} # proxaudit:ignore shared-host no\n", "a.yaml:4:21 warning wide-network; a.yaml:4:45 warning unused-ignore"},
+		{"another name", network + " # proxaudit:ignore shared-host no\n", "a.yaml:4:21 warning wide-network; a.yaml:4:45 warning unused-ignore"},
 		{"nothing to silence", head + "allow:\n  - https://ok.test/a # proxaudit:ignore shared-host no\n", "a.yaml:4:23 warning unused-ignore"},
-		{"no reason", head + "allow:\n  - {host: ok.test, networks: [10.0.0.0/8]} # proxaudit:ignore wide-network \n", "a.yaml:4:21 warning wide-network; a.yaml:4:45 error bad-ignore"},
-		{"no name", head + "allow:\n  - {host: ok.test, networks: [10.0.0.0/8]} #proxaudit:ignore\n", "a.yaml:4:21 warning wide-network; a.yaml:4:45 error bad-ignore"},
+		{"no reason", network + " # proxaudit:ignore wide-network \n", "a.yaml:4:21 warning wide-network; a.yaml:4:45 error bad-ignore"},
+		{"no name", network + " #proxaudit:ignore\n", "a.yaml:4:21 warning wide-network; a.yaml:4:45 error bad-ignore"},
 		{"an error", head + "allow:\n  - {host: ok.test, expires: 2020-01-01} # proxaudit:ignore expired no\n", "a.yaml:4:21 error expired; a.yaml:4:42 error bad-ignore"},
 		{"an ignore", head + "allow:\n  # proxaudit:ignore unused-ignore no\n  - https://ok.test/a # proxaudit:ignore shared-host no\n", "a.yaml:4:3 warning unused-ignore; a.yaml:5:23 warning unused-ignore"},
 		{"in a text", head + "allow:\n  - {host: ok.test, networks: [10.0.0.0/8], reason: 'x # proxaudit:ignore wide-network no'}\n", "a.yaml:4:21 warning wide-network"},

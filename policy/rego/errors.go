@@ -123,6 +123,10 @@ func explain(e *ast.Error) (message, hint string) {
 		}
 	case message == "empty module":
 		message, hint = "the file is empty", "begin it with `package proxaudit`"
+	case strings.HasPrefix(message, "yaml: "):
+		first, _, _ := strings.Cut(message, "\n")
+		message = "the METADATA cannot be read: " + strings.TrimPrefix(first, "yaml: ")
+		hint = "the comment right below # METADATA is YAML: put other comments above it, or leave a line free"
 	case strings.HasSuffix(message, " unused"):
 		hint = "remove it, or correct the name where it should be used"
 	case strings.HasPrefix(message, "match error"):

@@ -64,12 +64,24 @@ func (o Options) lint(ctx context.Context, src *source) ([]policy.Finding, error
 		}
 	}
 	l.unused()
+	l.compact()
+	l.suppress(src)
+	l.sort()
+	return l.found, nil
+}
+
+// compact drops what is found twice: a rule that OPA rewrote into several.
+func (l *linting) compact() {
+	l.sort()
+	l.found = slices.CompactFunc(l.found, func(a, b policy.Finding) bool {
+		return a.Place() == b.Place() && a.ID == b.ID && a.Message == b.Message
+	})
+}
+
+func (l *linting) sort() {
 	slices.SortStableFunc(l.found, func(a, b policy.Finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), a.Line-b.Line, a.Column-b.Column, cmp.Compare(a.ID, b.ID))
 	})
-	return slices.CompactFunc(l.found, func(a, b policy.Finding) bool {
-		return a.Place() == b.Place() && a.ID == b.ID && a.Message == b.Message
-	}), nil
 }
 
 // linting is a look at a policy that was compiled.
