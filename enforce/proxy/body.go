@@ -13,7 +13,7 @@ import (
 	"github.com/juliendoutre/proxaudit/enforce"
 )
 
-// maxLoggedBody bounds what is kept of a body for the log.
+// maxLoggedBody bounds what is kept of a body, for the log or to send it again.
 const maxLoggedBody = 64 << 10
 
 // countingBody counts what is read of a request's body. The transport reads it
@@ -24,16 +24,22 @@ type countingBody struct {
 	broken  atomic.Bool // it ended before its end, or was closed
 	kept    *keptBody
 	trailer *http.Request // whose trailer is filled in at the end; nil for none
+	again   *keptBody     // see resend; nil for HTTP/1
+	ended   atomic.Bool   // it was read to its end
 }
 
 func (b *countingBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.n.Add(int64(n))
 	b.kept.keep(p[:n])
+	b.again.keep(p[:n])
 	switch {
-	case err == io.EOF && b.trailer != nil:
-		stripTrailer(b.trailer.Trailer, b.trailer.Header)
-	case err != nil && err != io.EOF:
+	case err == io.EOF:
+		if b.trailer != nil {
+			stripTrailer(b.trailer.Trailer, b.trailer.Header)
+		}
+		b.ended.Store(true)
+	case err != nil:
 		b.broken.Store(true)
 	}
 	return n, err
@@ -53,8 +59,11 @@ func (k *keptBody) keep(p []byte) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.more {
+		return
+	}
 	room := maxLoggedBody - len(k.data)
-	k.more = k.more || len(p) > room
+	k.more = len(p) > room
 	k.data = append(k.data, p[:min(len(p), room)]...)
 }
 

@@ -35,6 +35,9 @@ func (p *Proxy) denialText(x *exchange) string {
 // denial is the response that stands in for the one that was not fetched. The
 // connection ends where the client still has a body to send.
 func denial(r *http.Request, status int, text string) *http.Response {
+	if isGRPC(r) {
+		return grpcDenial(r, status, text)
+	}
 	resp := &http.Response{
 		StatusCode:    status,
 		Proto:         "HTTP/1.1",

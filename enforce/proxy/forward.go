@@ -21,11 +21,7 @@ func (p *Proxy) forward(r *http.Request, x *exchange) (*http.Response, error) {
 		return p.failed(r, x, err), nil
 	}
 	x.turn = true
-	resp, outside, err := p.upstream.roundTrip(r, x.verdict.Networks, x)
-	x.informer.end()
-	if outside {
-		x.address = "" // it is the outer proxy's, and says nothing of the host
-	}
+	resp, err := p.send(r, x)
 	if err == nil && x.sent != nil && x.sent.broken.Load() {
 		if err = malformedBy(r); err != nil {
 			_ = resp.Body.Close() // the server answered what broke off before the transport gave up
@@ -67,6 +63,19 @@ func (p *Proxy) forward(r *http.Request, x *exchange) (*http.Response, error) {
 	}
 	resp.Body = body
 	return resp, nil
+}
+
+// send sends r, and once more where the server says that nothing came of it.
+func (p *Proxy) send(r *http.Request, x *exchange) (*http.Response, error) {
+	resp, outside, err := p.upstream.roundTrip(r, x.verdict.Networks, x)
+	if again := x.sent.resend(r, err); again != nil {
+		resp, outside, err = p.upstream.roundTrip(again, x.verdict.Networks, x)
+	}
+	x.informer.end()
+	if outside {
+		x.address = "" // it is the outer proxy's, and says nothing of the host
+	}
+	return resp, err
 }
 
 // upgraded takes the connection of a WebSocket out of resp, and what says so:

@@ -95,6 +95,9 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t target) {
 		if p.LogBody {
 			x.sent.kept = new(keptBody)
 		}
+		if r.ProtoMajor == 2 {
+			x.sent.again = new(keptBody)
+		}
 		r.Body = x.sent
 		keepTrailer(r, x.sent)
 		if r.ProtoMajor == 1 {
