@@ -31,8 +31,7 @@ type Log struct {
 	armed   bool
 	err     error // the first error; once set, nothing more is written
 	closed  bool
-	made    *os.File // the file, where CreateLog made it
-	owner   *owner   // that made is given to; nil for none
+	file    *logFile // nil where w is no regular file
 }
 
 // maxDelay is how long a response may wait to be written.
@@ -150,6 +149,9 @@ func (l *Log) writeLines(lines []byte) (n int, err error) {
 		}
 	}()
 	n, err = l.w.Write(lines)
+	if l.file != nil {
+		l.file.wrote(lines[:n])
+	}
 	returned = true
 	return n, err
 }
@@ -179,7 +181,9 @@ func (l *Log) Close() error {
 	if l.timer != nil {
 		l.timer.Stop()
 	}
-	l.handOver()
+	if l.file != nil {
+		l.file.close()
+	}
 	c, ok := l.w.(io.Closer)
 	if !ok {
 		return l.err

@@ -1,8 +1,13 @@
 package enforce
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
+	"io"
 	"io/fs"
 	"os"
 )
@@ -25,18 +30,60 @@ func CreateLog(path string) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the event log: %w", err)
 	}
-	if err := probe(f); err != nil {
+	regular, err := probe(f)
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("the event log cannot be written to: %w: make room, or name another file", err), f.Close())
 	}
 	l := NewLog(f)
-	if made {
-		l.made = f
+	if regular {
+		l.file = &logFile{File: f, path: path, made: made, sum: sha256.New()}
 	}
 	return l, nil
 }
 
-// owner is of a file.
-type owner struct{ uid, gid int }
+// probe writes a byte to f and takes it back where that is possible.
+func probe(f *os.File) (regular bool, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	if _, err := f.Write([]byte(" ")); err != nil {
+		return false, err
+	}
+	if !info.Mode().IsRegular() {
+		return false, nil
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		// The file was there already. A file that is not ours, or a file system
+		// without modes, refuses; the user chose it.
+		_ = f.Chmod(0o600)
+	}
+	return true, f.Truncate(0)
+}
+
+// logFile is a regular file that a log is written to, and what must be in it.
+type logFile struct {
+	*os.File
+	path string
+	made bool      // by this log
+	give bool      // to uid and gid, when it is closed
+	uid  int       // of who gets it
+	gid  int       // as well
+	sum  hash.Hash // of what was written
+	size int64
+}
+
+func (f *logFile) wrote(lines []byte) {
+	f.sum.Write(lines)
+	f.size += int64(len(lines))
+}
+
+// close leaves the closing of the file itself to the log.
+func (f *logFile) close() {
+	if f.give && f.made {
+		_ = f.Chown(f.uid, f.gid)
+	}
+}
 
 // GiveTo makes a user the owner of the log's file when the log is closed, and not
 // before: until then the command, where it runs as that user, cannot write to it. A
@@ -45,32 +92,56 @@ type owner struct{ uid, gid int }
 func (l *Log) GiveTo(uid, gid int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.owner = &owner{uid, gid}
-}
-
-// handOver does what GiveTo says. The caller holds the lock.
-func (l *Log) handOver() {
-	if l.made != nil && l.owner != nil {
-		_ = l.made.Chown(l.owner.uid, l.owner.gid)
+	if l.file != nil {
+		l.file.give, l.file.uid, l.file.gid = true, uid, gid
 	}
 }
 
-// probe writes a byte to f and takes it back where that is possible.
-func probe(f *os.File) error {
-	info, err := f.Stat()
+// Verify writes what waits and reads the file again: it returns the SHA-256 of
+// the log in hexadecimal, or an error where the file has other content or is no
+// longer to be found by its name. The command can do both where it runs as the
+// user that the file belongs to, and what it leaves must not pass for evidence. Of a
+// log that is no regular file there is nothing to say: "" and nil.
+func (l *Log) Verify() (digest string, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.flush(); err != nil || l.file == nil {
+		return "", err
+	}
+	for l.writing {
+		l.ready.Wait()
+	}
+	return l.file.verify()
+}
+
+func (f *logFile) verify() (digest string, err error) {
+	ours, err := f.Stat()
 	if err != nil {
-		return err
+		return "", err
 	}
-	if _, err := f.Write([]byte(" ")); err != nil {
-		return err
+	there, err := os.Stat(f.path) // before it is opened: a FIFO would wait for a writer
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("%s was removed meanwhile", f.path)
 	}
-	if !info.Mode().IsRegular() {
-		return nil
+	if err != nil {
+		return "", err
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		// The file was there already. A file that is not ours, or a file system
-		// without modes, refuses; the user chose it.
-		_ = f.Chmod(0o600)
+	if !os.SameFile(ours, there) {
+		return "", fmt.Errorf("%s was replaced meanwhile by another file", f.path)
 	}
-	return f.Truncate(0)
+	content, err := os.Open(f.path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = content.Close() }()
+	sum := sha256.New()
+	size, err := io.Copy(sum, content)
+	if err != nil {
+		return "", err
+	}
+	got := sum.Sum(nil)
+	if size != f.size || !bytes.Equal(got, f.sum.Sum(nil)) {
+		return "", fmt.Errorf("%s was changed meanwhile by another program", f.path)
+	}
+	return hex.EncodeToString(got), nil
 }

@@ -25,6 +25,9 @@ func (o *learnFlags) learner(options learn.Options) (*learning, error) {
 	if err != nil {
 		return nil, err
 	}
+	if l.place, err = openPlace(o.learned); err != nil {
+		return nil, unwritable(err)
+	}
 	l.Learner = learn.New(options)
 	return l, nil
 }
@@ -33,7 +36,8 @@ func (o *learnFlags) learner(options learn.Options) (*learning, error) {
 type learning struct {
 	*learnFlags
 	*learn.Learner
-	base *mergeBase // nil where a policy of its own is written
+	base  *mergeBase // nil where a policy of its own is written
+	place place      // of the policy
 }
 
 // learnFrom learns from recordings.
@@ -100,10 +104,14 @@ func (l *learning) put(data []byte, con console) error {
 			return err
 		}
 	}
-	if err := replaceFile(l.learned, data); err != nil {
-		return fail("the policy needs a place that can be written to", fmt.Errorf("writing the policy: %w", err))
+	if err := l.place.write(data); err != nil {
+		return unwritable(err)
 	}
 	return nil
+}
+
+func unwritable(err error) error {
+	return fail("the policy needs a place that can be written to", fmt.Errorf("writing the policy: %w", err))
 }
 
 // sameFile reports whether two paths lead to one file.

@@ -107,11 +107,7 @@ func (s *session) finish(err error) (int, error) {
 	_, _ = s.summary.WriteTo(s.console.err)
 	s.sayPolicies()
 	s.saySockets()
-	if s.log != nil {
-		if lerr := s.log.Close(); lerr != nil {
-			err = errors.Join(err, fail("what is in the file is incomplete; nothing that could not be recorded was let through", fmt.Errorf("recording events: %w", lerr)))
-		}
-	}
+	err = errors.Join(err, s.closeLog())
 	switch {
 	case err != nil:
 		return 0, err
@@ -120,6 +116,30 @@ func (s *session) finish(err error) (int, error) {
 	default:
 		return s.code, nil
 	}
+}
+
+// closeLog ends the recording and says how it can be known again. What a server
+// records may be rotated meanwhile; what a command's run records, nobody else
+// changes.
+func (s *session) closeLog() error {
+	if s.log == nil {
+		return nil
+	}
+	var digest string
+	var changed error
+	if !s.server {
+		digest, changed = s.log.Verify()
+	}
+	if err := s.log.Close(); err != nil {
+		return fail("what is in the file is incomplete; nothing that could not be recorded was let through", fmt.Errorf("recording events: %w", err))
+	}
+	if changed != nil {
+		return fail("it is no evidence of the run, only the summary is; name a file with -output that the command leaves alone", fmt.Errorf("recording events: %w", changed))
+	}
+	if digest != "" {
+		say(s.console.err, "events", s.output+" sha256:"+digest)
+	}
+	return nil
 }
 
 // close releases what is left. The jail comes last: the kernel takes its

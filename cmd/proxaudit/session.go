@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -80,7 +81,7 @@ func (s *session) readFiles(authority []byte) (func() *x509.CertPool, error) {
 		if s.log, err = enforce.CreateLog(s.output); err != nil {
 			return nil, fail("events go to the file named by -output; free some space or name another", err)
 		}
-		if uid, gid, ok := sudoCaller(); ok {
+		if uid, gid, ok := sudoCaller(filepath.Dir(s.output)); ok {
 			s.log.GiveTo(uid, gid)
 		}
 	} else if s.server {

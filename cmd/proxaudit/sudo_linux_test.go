@@ -56,4 +56,28 @@ func TestSudoCaller(t *testing.T) {
 	}
 	run("true", "audit", "-output", "roots.jsonl")
 	ownedBy("roots.jsonl", 0)
+	// What the command makes of the path is not followed with root's rights.
+	elsewhere, above := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(elsewhere, "mine"), []byte("root's"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run("rm policy.yaml && ln -s "+elsewhere+"/mine policy.yaml", "learn", "-o", "policy.yaml")
+	if data, err := os.ReadFile(filepath.Join(elsewhere, "mine")); err != nil || string(data) != "root's" {
+		t.Errorf("ESCAPED: root's file is now %q, %v", data, err)
+	}
+	ownedBy("policy.yaml", caller)
+	run("mkdir sub", "audit")
+	run("mv sub moved && ln -s "+elsewhere+" sub", "learn", "-o", "sub/policy.yaml")
+	ownedBy("moved/policy.yaml", caller)
+	if left, err := os.ReadDir(elsewhere); err != nil || len(left) != 1 {
+		t.Errorf("ESCAPED: %v, %v", left, err)
+	}
+	// Nor is a folder given away through a link that was there before.
+	if err := os.Symlink(above, filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	run("true", "learn", "-o", "link/policy.yaml", "-output", "link/events.jsonl")
+	for _, name := range []string{"link/policy.yaml", "link/events.jsonl"} {
+		ownedBy(name, 0)
+	}
 }
