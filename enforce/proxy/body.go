@@ -36,7 +36,7 @@ func (b *countingBody) Read(p []byte) (int, error) {
 	switch {
 	case err == io.EOF:
 		if b.trailer != nil {
-			stripTrailer(b.trailer.Trailer, b.trailer.Header)
+			stripRequestTrailer(b.trailer.Trailer, b.trailer.Header)
 		}
 		b.ended.Store(true)
 	case err != nil:
@@ -117,7 +117,7 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	}
 	switch {
 	case err == io.EOF:
-		stripTrailer(b.trailer.Trailer, nil)
+		stripResponseTrailer(b.trailer.Trailer)
 	case err != nil:
 		b.x.failed = err
 	}

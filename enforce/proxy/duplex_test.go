@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/juliendoutre/proxaudit/enforce"
+	"github.com/juliendoutre/proxaudit/policy"
 )
 
 // client speaks through the entrance w is about, and follows no redirect.
@@ -319,8 +320,10 @@ func TestRanges(t *testing.T) {
 }
 
 // TestTrailers: what comes behind a body is passed on both ways, announced or
-// not, but for fields that steer a request.
+// not: back, but for fields that steer a client, and there, what only a whole body
+// can tell. Of the rest the policy would know nothing, whichever fields it judges.
 func TestTrailers(t *testing.T) {
+	sums := http.Header{"Content-Md5": {"s"}, "X-Amz-Checksum-Crc32c": {"c"}, "X-Amz-Trailer-Signature": {"t"}}
 	everywhere(t, func(t *testing.T, e entrance) {
 		got := make(chan http.Header, 1)
 		w := newWire(t, e, allowHost("ok.test"), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -334,8 +337,11 @@ func TestTrailers(t *testing.T) {
 			w.Header().Set(http.TrailerPrefix+"Alt-Svc", "h3")
 		}))
 		req, _ := http.NewRequestWithContext(t.Context(), "POST", w.urlOf("/x"), io.MultiReader(strings.NewReader("abc")))
-		req.Header = http.Header{"X-Judged": {"1"}, "X_Spelled": {"1"}}
-		req.Trailer = http.Header{"X-Sum": {"s"}, "X-Judged": {"2"}, "X-Spelled": {"2"}, "X-Http-Method-Override": {"DELETE"}, "Cookie": {"a=b"}, "X-Original-Url": {"/admin"}}
+		req.Header = http.Header{"Digest": {"1"}, "Content_digest": {"1"}}
+		req.Trailer = sums.Clone()
+		for _, name := range []string{"X-Judged", "X-Late", "Digest", "Content-Digest", "X-Http-Method-Override", "Cookie", "X-Original-Url", "X-Amz-Acl", "X-Checksum-Deploy", "X_amz_checksum_crc32"} {
+			req.Trailer[name] = []string{"2"}
+		}
 		resp, err := w.httpClient().Do(req)
 		if err != nil {
 			t.Fatal(err)
@@ -346,15 +352,53 @@ func TestTrailers(t *testing.T) {
 		if diff := cmp.Diff(http.Header{"X-Announced": {"1"}, "X-Late": {"2"}}, resp.Trailer); diff != "" {
 			t.Errorf("the client received (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff(http.Header{"X-Sum": {"s"}}, await(t, got)); diff != "" {
+		if diff := cmp.Diff(sums, await(t, got)); diff != "" {
 			t.Errorf("the server received (-want +got):\n%s", diff)
 		}
 		if e.h2 {
 			return // net/http drops what was not announced there
 		}
-		w.ask(w.open(), "POST %t/x HTTP/1.1\r\nHost: %h\r\nX-Judged: 1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Late: 1\r\nX_Judged: 2\r\nx-judged: 2\r\nAuthorization: x\r\nX-Rewrite-URL: /admin\r\n\r\n", 1)
-		if diff := cmp.Diff(http.Header{"X-Late": {"1"}}, await(t, got)); diff != "" {
+		w.ask(w.open(), "POST %t/x HTTP/1.1\r\nHost: %h\r\nRepr-Digest: 1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nUpload-Checksum: 1\r\nX-Judged: 2\r\nRepr_Digest: 2\r\nrepr-digest: 2\r\nAuthorization: x\r\nX-Rewrite-URL: /admin\r\n\r\n", 1)
+		if diff := cmp.Diff(http.Header{"Upload-Checksum": {"1"}}, await(t, got)); diff != "" {
 			t.Errorf("the server received (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestDeniedFieldInTrailer: a field that a deny rule names does not arrive behind the
+// body either.
+func TestDeniedFieldInTrailer(t *testing.T) {
+	const rules = "allow:\n  - {host: ok.test, methods: [POST], schemes: [http, https], ports: [%p], networks: [127.0.0.0/8]}\n" +
+		"deny:\n  - {host: ok.test, headers: {X-Mode: write}}\n"
+	everywhere(t, func(t *testing.T, e entrance) {
+		got := make(chan string, 1)
+		var rule policy.Policy
+		w := newWire(t, e, policy.Func(func(ctx context.Context, r *policy.Request) (policy.Decision, error) {
+			return rule.Decide(ctx, r)
+		}), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			got <- r.Header.Get("X-Mode") + r.Trailer.Get("X-Mode")
+		}))
+		rule = yaml(t, w.fill(rules))
+		for mode, status := range map[string]int{"header": 403, "trailer": 200} {
+			req, _ := http.NewRequestWithContext(t.Context(), "POST", w.urlOf("/x"), io.MultiReader(strings.NewReader("abc")))
+			field := http.Header{"X-Mode": {"write"}}
+			if mode == "header" {
+				req.Header = field
+			} else {
+				req.Trailer = field
+			}
+			resp, err := w.httpClient().Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Body.Close()
+			if resp.StatusCode != status {
+				t.Errorf("in the %s: %d", mode, resp.StatusCode)
+			}
+		}
+		if arrived := await(t, got); arrived != "" || len(got) > 0 {
+			t.Errorf("arrived: %q", arrived)
 		}
 	})
 }
