@@ -129,22 +129,41 @@ func (u *upstream) connect(conn net.Conn, via *url.URL, addr string) (*bufio.Rea
 	return br, nil
 }
 
-// dialSOCKS asks a SOCKS5 proxy for a tunnel (RFC 1928, RFC 1929).
+// dialSOCKS asks a SOCKS5 proxy for a tunnel (RFC 1928, RFC 1929). It returns the
+// connection itself: the one of x/net around it has no way to end one direction.
 func (u *upstream) dialSOCKS(ctx context.Context, via *url.URL, addr string) (net.Conn, error) {
 	var auth *proxy.Auth
 	if via.User != nil {
 		password, _ := via.User.Password()
 		auth = &proxy.Auth{User: via.User.Username(), Password: password}
 	}
-	d, err := proxy.SOCKS5("tcp", proxyAddress(via), auth, &net.Dialer{Timeout: u.limits.DialTimeout, Resolver: u.resolver})
-	if err != nil {
-		return nil, &outerError{proxy: proxyAddress(via), err: err}
-	}
 	ctx, cancel := context.WithTimeout(ctx, u.limits.DialTimeout)
 	defer cancel()
-	conn, err := d.(proxy.ContextDialer).DialContext(ctx, "tcp", addr)
+	d := &lastDialled{u: u}
+	s, err := proxy.SOCKS5("tcp", proxyAddress(via), auth, d)
+	if err == nil {
+		_, err = s.(proxy.ContextDialer).DialContext(ctx, "tcp", addr)
+	}
 	if err != nil {
 		return nil, &outerError{proxy: proxyAddress(via), err: err}
 	}
-	return conn, nil
+	return d.conn, nil
+}
+
+// lastDialled is a dialer that remembers the connection it made.
+type lastDialled struct {
+	u    *upstream
+	conn net.Conn
+}
+
+// DialContext implements proxy.ContextDialer.
+func (d *lastDialled) DialContext(ctx context.Context, network, addr string) (c net.Conn, err error) {
+	dialer := &net.Dialer{Timeout: d.u.limits.DialTimeout, Resolver: d.u.resolver}
+	d.conn, err = d.u.open.kept(dialer.DialContext(ctx, network, addr))
+	return d.conn, err
+}
+
+// Dial implements proxy.Dialer, which nobody calls where there is a context.
+func (d *lastDialled) Dial(network, addr string) (net.Conn, error) {
+	return d.DialContext(context.Background(), network, addr)
 }

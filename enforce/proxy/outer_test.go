@@ -299,3 +299,34 @@ func serveSOCKS(c net.Conn, asked chan<- string) {
 	go func() { _, _ = io.Copy(server, c); _ = server.(*net.TCPConn).CloseWrite() }()
 	_, _ = io.Copy(c, server)
 }
+
+// TestHalfCloseBySOCKS: what a server behind a SOCKS5 proxy says once its client
+// has ended is still heard.
+func TestHalfCloseBySOCKS(t *testing.T) {
+	port := rawServer(t, func(c net.Conn) {
+		agreeSOCKS(c)
+		got, _ := io.ReadAll(c)
+		_, _ = fmt.Fprintf(c, "%d bytes", len(got))
+	})
+	w := newWorld(t, enforce.Enforce, rawPolicy(2222), text("x"), environment(fmt.Sprintf("ALL_PROXY=socks5h://proxy.test:%d", port)))
+	client := w.dial()
+	roundTripRaw(t, client, "CONNECT ok.test:2222 HTTP/1.1\r\nHost: ok.test:2222\r\n\r\n")
+	_, _ = io.WriteString(client, "all of it")
+	_ = client.(*net.TCPConn).CloseWrite()
+	if got, err := io.ReadAll(client); string(got) != "9 bytes" || err != nil {
+		t.Errorf("heard %q, %v", got, err)
+	}
+}
+
+// agreeSOCKS answers a SOCKS5 request without sign-on (RFC 1928).
+func agreeSOCKS(c net.Conn) {
+	read := func(n int) []byte {
+		b := make([]byte, n)
+		_, _ = io.ReadFull(c, b)
+		return b
+	}
+	read(int(read(2)[1]))
+	_, _ = c.Write([]byte{5, 0})
+	read(int(read(5)[4]) + 2)
+	_, _ = c.Write([]byte{5, 0, 0, 1, 0, 0, 0, 0, 0, 0})
+}
