@@ -31,7 +31,7 @@ func (p *Proxy) arrive(c net.Conn, s *slot) {
 		return
 	}
 	cc.target = newTarget(host, local.Port())
-	if !p.passUndecrypted(p.life, cc, false) {
+	if !p.passRaw(p.life, cc, false) {
 		p.look(p.life, cc)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -54,6 +55,10 @@ type jailedConn struct {
 func (c *jailedConn) LocalAddr() net.Addr { return c.local }
 
 func (c *jailedConn) CloseWrite() error { return closeWrite(c.Conn) }
+
+func (c *jailedConn) SyscallConn() (syscall.RawConn, error) {
+	return c.Conn.(*net.TCPConn).SyscallConn()
+}
 
 func (c *jailedConn) SetLinger(seconds int) error { return c.Conn.(*net.TCPConn).SetLinger(seconds) }
 

@@ -95,9 +95,7 @@ func (c *clientConn) CloseWrite() error {
 
 // SetLinger says what Close does with bytes that were not sent yet.
 func (c *clientConn) SetLinger(seconds int) error {
-	if l, ok := c.Conn.(interface{ SetLinger(int) error }); ok {
-		return l.SetLinger(seconds)
-	}
+	setLinger(c.Conn, seconds)
 	return nil
 }
 

@@ -41,7 +41,7 @@ func (p *Proxy) hijack(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
 	p.who(outer)
 	cc.once.Do(func() { cc.process, cc.shown = outer.process, outer.shown })
 	cc.slot = outer.slot
-	if p.passUndecrypted(r.Context(), cc, true) {
+	if p.passRaw(r.Context(), cc, true) {
 		return
 	}
 	if _, err := io.WriteString(client, established); err != nil {
@@ -63,50 +63,53 @@ func (p *Proxy) refuseConnect(client net.Conn, r *http.Request, err error) {
 	_, _ = fmt.Fprintf(client, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body)
 }
 
-// passUndecrypted asks whether a rule lets this connection pass as it is: TLS
-// by `tls: passthrough`, anything by `schemes: [tcp]`. A default never decides
+// passRaw asks whether a rule lets whatever is sent on this connection pass
+// (`schemes: [tcp]`): then nothing waits for the client. A default never decides
 // about bytes that have not been looked at.
-func (p *Proxy) passUndecrypted(ctx context.Context, cc *clientConn, reply bool) bool {
-	q := &policy.Request{Method: http.MethodConnect, Scheme: "https", Host: cc.target.host, Port: cc.target.port, Process: cc.process}
-	if d := p.Gate.Ask(ctx, q); d.Action != policy.Deny && d.Passthrough && !d.Default {
-		p.tunnel(ctx, cc, q, d, enforce.StageConnect, reply)
-		return true
+func (p *Proxy) passRaw(ctx context.Context, cc *clientConn, reply bool) bool {
+	q := cc.rawRequest()
+	d := p.Gate.Ask(ctx, q)
+	if d.Action == policy.Deny || !d.Passthrough || d.Default {
+		return false
 	}
-	q = cc.rawRequest()
-	if d := p.Gate.Ask(ctx, q); d.Action != policy.Deny && d.Passthrough && !d.Default {
-		p.tunnel(ctx, cc, q, d, enforce.StageTCP, reply)
-		return true
-	}
-	return false
+	p.tunnel(ctx, cc, q, d, reply)
+	return true
 }
 
 // look reads the first bytes of a tunnel and serves what they are.
 func (p *Proxy) look(ctx context.Context, cc *clientConn) {
 	cc.slot.quiet() // nothing is asked yet
-	br := bufio.NewReaderSize(cc.Conn, 4<<10)
-	_ = cc.SetReadDeadline(time.Now().Add(p.patience(cc.target.port)))
-	held, err := sniff(br)
-	_ = cc.SetReadDeadline(time.Time{})
-	cc.buffered = br
+	cc.buffered = bufio.NewReaderSize(cc.Conn, 4<<10)
+	held, err := cc.wait(p.patience(cc.target.port))
 	switch {
 	case held != holdsNothing:
 		p.handOn(ctx, cc, held)
 	case !errors.Is(err, os.ErrDeadlineExceeded) || clientSpeaksFirst(cc.target.port):
 		p.unused(cc)
-	case p.Gate.Mode == enforce.Enforce:
-		p.raw(ctx, cc) // no rule lets it pass; see passUndecrypted
 	default:
-		p.askServer(ctx, cc, br)
+		p.silent(ctx, cc)
 	}
+}
+
+// wait sniffs what the client sends within a time.
+func (c *clientConn) wait(longest time.Duration) (content, error) {
+	_ = c.SetReadDeadline(time.Now().Add(longest))
+	held, err := sniff(c.buffered)
+	_ = c.SetReadDeadline(time.Time{})
+	return held, err
 }
 
 // handOn serves a tunnel whose client has spoken.
 func (p *Proxy) handOn(ctx context.Context, cc *clientConn, held content) {
 	switch held {
 	case holdsTLS:
+		p.spoke.add(cc.target)
 		cc.scheme = "https"
-		p.decrypt(ctx, cc)
+		if !p.passTLS(ctx, cc) {
+			p.decrypt(ctx, cc)
+		}
 	case holdsHTTP:
+		p.spoke.add(cc.target)
 		cc.scheme = "http"
 		p.tunnels.push(p.guard(cc, cc))
 	default:
@@ -117,42 +120,7 @@ func (p *Proxy) handOn(ctx context.Context, cc *clientConn, held content) {
 // raw serves what is neither TLS nor HTTP.
 func (p *Proxy) raw(ctx context.Context, cc *clientConn) {
 	q := cc.rawRequest()
-	p.tunnel(ctx, cc, q, p.Gate.Ask(ctx, q), enforce.StageTCP, false)
-}
-
-// unused closes a connection on which nothing was sent. Nothing was dialled, so
-// nothing is denied; but that the command knocked at a port is worth an event.
-// At the ports of HTTP it is no news: clients race addresses against each other.
-func (p *Proxy) unused(cc *clientConn) {
-	_ = cc.Close()
-	if !cc.captured || clientSpeaksFirst(cc.target.port) {
-		return
-	}
-	p.Gate.Settle(p.newEvent(enforce.StageTCP, cc.rawRequest(), cc.shown), policy.Decision{
-		Action: policy.Log, Default: true, Rule: enforce.RuleSilence, Reason: "closed before anything was sent; nothing was dialled",
-	})
-}
-
-// clientSpeaksFirst holds for the ports whose protocols begin with the client:
-// a silent connection there is one opened in advance, not one that waits.
-func clientSpeaksFirst(port uint16) bool { return port == 80 || port == 443 }
-
-// serverSpeaksAfter is how long a client that sends nothing is taken for one that
-// may still speak first.
-const serverSpeaksAfter = 10 * time.Second
-
-// patience is how long a client may take to send its first bytes. Where nothing
-// is blocked, a protocol in which the server speaks first must not wait long: the
-// server is asked then, and the client may still speak first.
-func (p *Proxy) patience(port uint16) time.Duration {
-	switch {
-	case clientSpeaksFirst(port):
-		return p.Limits.IdleTimeout
-	case p.Gate.Mode == enforce.Enforce:
-		return min(serverSpeaksAfter, p.Limits.IdleTimeout)
-	default:
-		return time.Second
-	}
+	p.tunnel(ctx, cc, q, p.Gate.Ask(ctx, q), false)
 }
 
 // decrypt shakes hands with the client and hands the connection on. A client
@@ -176,8 +144,7 @@ func (p *Proxy) decrypt(ctx context.Context, cc *clientConn) {
 	if errors.Is(err, io.EOF) || p.life.Err() != nil {
 		return // a port probe, or the end of the run: nothing was asked
 	}
-	q := &policy.Request{Method: http.MethodConnect, Scheme: "https", Host: cc.target.host, Port: cc.target.port, Process: cc.process}
-	ev := p.newEvent(enforce.StageConnect, q, nil)
+	ev := p.newEvent(enforce.StageConnect, cc.opaqueRequest(), nil)
 	ev.Error = "TLS handshake with the client: " + err.Error()
 	if errors.Is(err, errServerName) {
 		p.Gate.Settle(ev, policy.Decision{Rule: ruleIdentity, Reason: err.Error()})

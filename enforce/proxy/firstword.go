@@ -1,10 +1,11 @@
 package proxy
 
 import (
-	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/juliendoutre/proxaudit/enforce"
@@ -17,29 +18,28 @@ func (c *clientConn) rawRequest() *policy.Request {
 }
 
 // askServer dials the server of a client that has said nothing for as long as a
-// client takes that speaks first, where nothing is blocked: who speaks first, of
-// the two, tells what it is. Nothing is forwarded before, so that a client that
-// was only slow is still read and judged like any other.
-func (p *Proxy) askServer(ctx context.Context, cc *clientConn, br *bufio.Reader) {
+// client takes that speaks first, where raw may let it pass: who speaks first, of the
+// two, tells what it is. Nothing is forwarded before, so that a client that was
+// only slow is still read and judged like any other.
+func (p *Proxy) askServer(ctx context.Context, cc *clientConn, raw policy.Decision) {
 	q := cc.rawRequest()
 	ev := p.newEvent(enforce.StageConnect, q, cc.shown)
 	v := p.Gate.Settle(ev, policy.Decision{
-		Action: policy.Log, Default: true, Rule: enforce.RuleSilence,
-		Reason: "the client said nothing for a second: the server was asked whether it speaks first",
+		Action: policy.Log, Default: true, Rule: enforce.RuleSilence, Networks: raw.Networks,
+		Reason: fmt.Sprintf("the client said nothing for %v: the server was asked whether it speaks first", p.patience(cc.target.port)),
 	})
 	if v.Blocked {
 		_ = cc.Close()
 		return
 	}
 	start := time.Now()
-	w := p.firstWord(ctx, cc, br, q)
+	w := p.firstWord(ctx, cc, q, v.Networks)
 	switch {
 	case w.client == holdsTLS, w.client == holdsHTTP, w.client == holdsOther && w.server == nil:
 		w.close()
 		p.handOn(ctx, cc, w.client)
 	case w.err != nil && w.client == holdsNothing:
 		p.failTunnel(ev, cc, w.err, false)
-		_ = cc.Close()
 	case w.client == holdsNothing && !speaksFirst(w.said):
 		w.close()
 		_ = cc.Close()
@@ -59,7 +59,7 @@ func (p *Proxy) carryRaw(ctx context.Context, cc *clientConn, w word, start time
 		return
 	}
 	cc.slot.busy()
-	p.carry(ctx, cc, w.server, w.said, ev, start)
+	p.carry(ctx, &tunnel{client: cc, server: w.server, said: w.said}, ev, start)
 }
 
 // word is who said something first on a connection: nobody, when one of the two
@@ -77,9 +77,10 @@ func (w word) close() {
 	}
 }
 
-// firstWord waits for the first bytes of the client, which br keeps, or of the
-// server that q names. When both speak, both are told.
-func (p *Proxy) firstWord(ctx context.Context, cc *clientConn, br *bufio.Reader, q *policy.Request) word {
+// firstWord waits for the first bytes of the client, which its buffer keeps, or of
+// the server that q names. When both speak, both are told.
+func (p *Proxy) firstWord(ctx context.Context, cc *clientConn, q *policy.Request, networks []netip.Prefix) word {
+	br := cc.buffered
 	spoke, cancel := context.WithCancel(ctx)
 	defer cancel()
 	dialling, giveUp := context.WithCancel(ctx)
@@ -94,7 +95,7 @@ func (p *Proxy) firstWord(ctx context.Context, cc *clientConn, br *bufio.Reader,
 		}
 	}()
 	var w word
-	w.server, w.err = p.upstream.dialTunnel(dialling, q, nil)
+	w.server, w.err = p.upstream.dialTunnel(dialling, q, networks)
 	if w.err == nil {
 		stop := closeWhenSilent(p.Limits.TunnelTimeout, cc, w.server)
 		w.said = hear(spoke, w.server)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/juliendoutre/proxaudit/enforce"
+	"github.com/juliendoutre/proxaudit/policy"
 )
 
 // peers is a wire whose client and server are other people's programs.
@@ -47,7 +48,13 @@ func program(t *testing.T, name string) string {
 // newPeers opens the entrance for connections that nobody announces one by one.
 func newPeers(t *testing.T, e entrance) *peers {
 	t.Helper()
-	w := newWire(t, e, allowHost("ok.test"), text("unused"))
+	return peersBy(t, e, allowHost("ok.test"))
+}
+
+// peersBy is newPeers with another policy.
+func peersBy(t *testing.T, e entrance, by policy.Policy) *peers {
+	t.Helper()
+	w := newWire(t, e, by, text("unused"))
 	p := &peers{wire: w, dir: t.TempDir(), addr: w.addr, file: make([]byte, 300_000)}
 	_, _ = rand.Read(p.file[:200_000]) // the rest compresses
 	leaf, err := w.origin.authority.Leaf("ok.test")

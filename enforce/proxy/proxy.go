@@ -100,6 +100,9 @@ type Proxy struct {
 	tls      *tls.Config
 	ids      idSource
 	shown    atomic.Pointer[shown]
+	spoke    destinations // at which clients speak first
+	// speaksAfter is serverSpeaksAfter, but for tests.
+	speaksAfter time.Duration
 	// redirects are those of responses to the command.
 	redirects redirects
 }
@@ -113,6 +116,7 @@ func New(c Config) *Proxy {
 	p := &Proxy{
 		Config: c, clients: newConnListener(), tunnels: newConnListener(), closing: make(chan struct{}), ids: newIDSource(),
 		conns: newAdmission(c.Limits.MaxConnections), turns: make(turns, c.Limits.MaxRequests), upstream: newUpstream(c),
+		speaksAfter: serverSpeaksAfter,
 	}
 	p.life, p.cut = context.WithCancel(context.Background())
 	p.tls = &tls.Config{

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/juliendoutre/proxaudit/enforce"
@@ -14,29 +14,32 @@ import (
 	"github.com/juliendoutre/proxaudit/policy"
 )
 
-// tunnel records d as the decision about a connection that is not decrypted
-// and, where it may pass, joins client and destination until both are done.
-// reply says that the client still waits for the answer to its CONNECT.
-func (p *Proxy) tunnel(ctx context.Context, cc *clientConn, q *policy.Request, d policy.Decision, stage enforce.Stage, reply bool) {
-	defer func() { _ = cc.Close() }()
-	ev, v := p.settleTunnel(cc, q, d, stage)
+// tunnel records d as the decision about a connection that nobody reads and,
+// where it may pass, joins client and destination until both are done. reply
+// says that the client still waits for the answer to its CONNECT.
+func (p *Proxy) tunnel(ctx context.Context, cc *clientConn, q *policy.Request, d policy.Decision, reply bool) {
+	ev, v := p.settleTunnel(cc, q, d, enforce.StageTCP)
 	if v.Blocked {
+		_ = cc.Close()
 		return
 	}
-	cc.slot.busy()
-	start := time.Now()
-	server, err := p.upstream.dialTunnel(ctx, q, v.Networks)
+	server, start, err := p.reach(ctx, cc, q, v.Networks)
 	if err != nil {
 		p.failTunnel(ev, cc, err, reply)
 		return
 	}
-	defer func() { _ = server.Close() }()
 	if reply {
-		if _, err := io.WriteString(cc.Conn, established); err != nil {
-			return
-		}
+		_, _ = io.WriteString(cc.Conn, established) // join learns when the client is gone
 	}
-	p.carry(ctx, cc, server, nil, ev, start)
+	p.carry(ctx, &tunnel{client: cc, server: server}, ev, start)
+}
+
+// reach dials the destination that was decided upon.
+func (p *Proxy) reach(ctx context.Context, cc *clientConn, q *policy.Request, networks []netip.Prefix) (net.Conn, time.Time, error) {
+	cc.slot.busy()
+	start := time.Now()
+	server, err := p.upstream.dialTunnel(ctx, q, networks)
+	return server, start, err
 }
 
 // settleTunnel records d as the decision about bytes that nobody reads.
@@ -49,21 +52,24 @@ func (p *Proxy) settleTunnel(cc *clientConn, q *policy.Request, d policy.Decisio
 	return ev, p.Gate.Settle(ev, d)
 }
 
-// carry joins client and server, which has said some bytes already, until both
-// are done, and records the end of what ev began.
-func (p *Proxy) carry(ctx context.Context, cc *clientConn, server net.Conn, said []byte, ev *enforce.Event, start time.Time) {
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+// carry joins the ends of t until both are done, closes them, and records the end
+// of what ev began.
+func (p *Proxy) carry(ctx context.Context, t *tunnel, ev *enforce.Event, start time.Time) {
+	stop := context.AfterFunc(ctx, func() { _ = t.server.Close() })
 	defer stop()
-	defer closeWhenSilent(p.Limits.TunnelTimeout, cc, server)()
-	up, down := join(cc, server, said)
 	end := *ev
+	end.Address = t.server.RemoteAddr().String()
+	unwatch := closeWhenSilent(p.Limits.TunnelTimeout, t.client, t.server)
+	up, down := t.join()
+	unwatch()
 	end.Stage, end.RequestBytes, end.ResponseBytes = enforce.StageResponse, up, down
-	end.Address = server.RemoteAddr().String()
 	end.Time, end.DurationMS = time.Time{}, milliseconds(time.Since(start))
 	_ = p.Gate.Record(&end)
 }
 
-// failTunnel tells the client, where it can still hear, and the log.
+// failTunnel tells the client, and the log, that the destination was not reached.
+// A client that was told that it is connected sees a reset, as it would have
+// where it had dialled itself; the reason stands in the log.
 func (p *Proxy) failTunnel(ev *enforce.Event, cc *clientConn, err error, reply bool) {
 	end := *ev
 	end.Time = time.Time{}
@@ -75,27 +81,13 @@ func (p *Proxy) failTunnel(ev *enforce.Event, cc *clientConn, err error, reply b
 		end.Stage, end.Error = enforce.StageResponse, err.Error()
 		_ = p.Gate.Record(&end)
 	}
-	if reply {
-		body := "proxaudit: " + enforce.Printable(err.Error()) + "\n"
-		_, _ = io.WriteString(cc.Conn, "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\nConnection: close\r\n\r\n"+body)
+	if !reply {
+		abort(cc)
+		return
 	}
-}
-
-// join copies both ways until both directions ended, passing on half-closes,
-// and returns the bytes sent up and down. What the server has said goes first.
-func join(client *clientConn, server net.Conn, said []byte) (up, down int64) {
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		up, _ = io.Copy(server, client)
-		_ = closeWrite(server)
-	})
-	first, err := client.Conn.Write(said)
-	if err == nil {
-		down, _ = io.Copy(client.Conn, server)
-	}
-	_ = client.CloseWrite()
-	wg.Wait()
-	return up, down + int64(first)
+	body := "proxaudit: " + enforce.Printable(err.Error()) + "\n"
+	_, _ = io.WriteString(cc.Conn, "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\nConnection: close\r\n\r\n"+body)
+	_ = cc.Close()
 }
 
 // closeWrite ends what is sent to c, or all of c where that alone is not possible.
