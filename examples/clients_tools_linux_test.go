@@ -14,7 +14,8 @@ import (
 // The clients that come from registries. The majors are those that the oldest
 // node and python that .ci/run may find can run.
 var (
-	npmTools = []string{"@yarnpkg/cli-dist@4", "bun@1", "corepack@0", "deno@2", "playwright-core@1", "pnpm@10", "undici@6", "yarn@1"}
+	npmTools = []string{"@yarnpkg/cli-dist@4", "bun@1", "corepack@0", "deno@2", "playwright-core@1", "pnpm@10", "undici@6", "yarn@1",
+		"yarn2@npm:@yarnpkg/cli-dist@2", "yarn3@npm:@yarnpkg/cli-dist@3"}
 	pipTools = []string{"aiohttp", "awscli", "conan", "grpcio", "httpx[http2]", "pipx", "poetry", "requests"}
 )
 

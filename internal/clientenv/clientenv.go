@@ -84,6 +84,8 @@ func (in *inputs) entries(r row) (set []string, keep bool) {
 	switch r.kind {
 	case bundleFile:
 		return file(in.trust.Bundle)
+	case yarnFile:
+		return one(in.trust.Bundle), in.trust.Bundle == "" || !namedForYarn(in.outer, r.name)
 	case aptConfig:
 		return file(in.trust.AptConfig)
 	case wgetrc:

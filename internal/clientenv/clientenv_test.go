@@ -2,6 +2,8 @@ package clientenv
 
 import (
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -48,7 +50,7 @@ func TestEveryVariable(t *testing.T) {
 		want["SSL_CERT_DIR"] += string(listSeparator) + dir
 	}
 	for _, name := range []string{
-		"SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "npm_config_cafile", "YARN_HTTPS_CA_FILE_PATH", "DENO_CERT", "PIP_CERT",
+		"SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "npm_config_cafile", "DENO_CERT", "PIP_CERT",
 		"REQUESTS_CA_BUNDLE", "HTTPLIB2_CA_CERTS", "CONDA_SSL_VERIFY", "CONAN_CACERT_PATH", "CARGO_HTTP_CAINFO", "CURL_CA_BUNDLE",
 		"GIT_SSL_CAINFO", "AWS_CA_BUNDLE", "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE", "NIX_SSL_CERT_FILE", "HEX_CACERTS_PATH",
 		"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "BUNDLE_SSL_CA_CERT", "COMPOSER_CAFILE", "PERL_LWP_SSL_CA_FILE", "JULIA_SSL_CA_ROOTS_PATH",
@@ -63,6 +65,43 @@ func TestEveryVariable(t *testing.T) {
 	}
 	if d := cmp.Diff(want, vars(t, Environ(nil, testProxy, testTrust))); d != "" {
 		t.Errorf("environment (-want +got):\n%s", d)
+	}
+}
+
+// TestYarn: a variable that a yarn does not know ends it, so that each is there only
+// where settings show which yarn it is, and that it needs one.
+func TestYarn(t *testing.T) {
+	const both = "YARN_HTTPS_CA_FILE_PATH YARN_CA_FILE_PATH"
+	for _, tt := range []struct {
+		name, home, project, outer string
+		want                       string
+	}{
+		{name: "nothing named"},
+		{name: "yarn 4 in the project", project: "httpsCaFilePath: ./corp.pem\n", want: "YARN_HTTPS_CA_FILE_PATH"},
+		{name: "yarn 3 in the project", project: "nodeLinker: pnp\ncaFilePath: ./corp.pem\n", want: "YARN_CA_FILE_PATH"},
+		{name: "yarn 4 at home", home: "httpsCaFilePath: \"/corp.pem\"\n", want: "YARN_HTTPS_CA_FILE_PATH"},
+		{name: "named by the environment", outer: "YARN_HTTPS_CA_FILE_PATH=/corp.pem", want: "YARN_HTTPS_CA_FILE_PATH"},
+		{name: "commented out", project: "# httpsCaFilePath: x\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			home, project := t.TempDir(), t.TempDir()
+			below := filepath.Join(project, "packages", "a")
+			if err := os.MkdirAll(below, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			for dir, text := range map[string]string{home: tt.home, project: tt.project} {
+				if err := os.WriteFile(filepath.Join(dir, yarnrc), []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			t.Chdir(below)
+			got := vars(t, Environ([]string{"HOME=" + home, tt.outer}, "", testTrust))
+			for name := range strings.FieldsSeq(both) {
+				if value, set := got[name]; set != (name == tt.want) || set && value != "/run/bundle.pem" {
+					t.Errorf("%s=%q (set: %v), want %q alone, with the bundle", name, value, set, tt.want)
+				}
+			}
+		})
 	}
 }
 

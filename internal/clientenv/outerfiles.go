@@ -29,7 +29,7 @@ func outerFiles(outer []string) []source {
 			continue
 		}
 		switch r.kind {
-		case bundleFile:
+		case bundleFile, yarnFile:
 			if !isSwitch(value) {
 				all = append(all, source{path: value, from: r.name})
 			}
@@ -91,7 +91,8 @@ func configFiles(outer []string) []configFile {
 		{filepath.Join(home, ".curlrc"), "cacert", home},
 		{filepath.Join(home, ".wgetrc"), "ca_certificate", home},
 		{filepath.Join(orElse(lookup(outer, "CARGO_HOME"), filepath.Join(home, ".cargo")), "config.toml"), "cainfo", home},
-		{filepath.Join(home, ".yarnrc.yml"), "httpscafilepath", home},
+		{filepath.Join(home, yarnrc), yarnKey("YARN_HTTPS_CA_FILE_PATH"), home},
+		{filepath.Join(home, yarnrc), yarnKey("YARN_CA_FILE_PATH"), home},
 		{filepath.Join(home, ".condarc"), "ssl_verify", home},
 		{filepath.Join(home, ".bundle", "config"), "bundle_ssl_ca_cert", home},
 	}

@@ -5,6 +5,7 @@ type kind uint8
 
 const (
 	bundleFile     kind = iota + 1 // Trust.Bundle
+	yarnFile                       // Trust.Bundle, where yarn's own settings name a file
 	certDirs                       // Trust.Dir and the directories there were
 	aptConfig                      // Trust.AptConfig
 	wgetrc                         // Trust.Wgetrc
@@ -35,7 +36,8 @@ func table() []row { //nolint:funlen // a line a variable
 		{"SSL_CERT_DIR", certDirs, "OpenSSL, Go, .NET, rustls-native-certs", "openssl-env(7); openssl-rehash(1)"},
 		{"NODE_EXTRA_CA_CERTS", bundleFile, "node, npm, yarn, pnpm, bun, playwright", "https://nodejs.org/api/cli.html#node_extra_ca_certsfile"},
 		{"npm_config_cafile", bundleFile, "npm, pnpm, yarn 1: wins over any npmrc", "npm-config(7), cafile"},
-		{"YARN_HTTPS_CA_FILE_PATH", bundleFile, "yarn berry", "yarnrc.yml, httpsCaFilePath"},
+		{"YARN_HTTPS_CA_FILE_PATH", yarnFile, "yarn 4, where a .yarnrc.yml says httpsCaFilePath", "yarnrc.yml, httpsCaFilePath"},
+		{"YARN_CA_FILE_PATH", yarnFile, "yarn 2 and 3, where a .yarnrc.yml says caFilePath", "yarnrc.yml of yarn 3, caFilePath"},
 		{"DENO_CERT", bundleFile, "deno", "https://docs.deno.com/runtime/reference/env_variables/"},
 		{"PIP_CERT", bundleFile, "pip: wins over any pip.conf", "https://pip.pypa.io/en/stable/cli/pip/#cmdoption-cert"},
 		{"REQUESTS_CA_BUNDLE", bundleFile, "python requests: pip, poetry, pipx, conda, conan, az", "https://requests.readthedocs.io/en/latest/user/advanced/#ssl-cert-verification"},
