@@ -128,6 +128,7 @@ var attempts = map[string]func() error{
 	"kill the first process":           func() error { _ = unix.Kill(1, unix.SIGKILL); return unix.Kill(1, unix.SIGSTOP) },
 	"signal the first process":         everySignal,
 	"raise our privileges":             raise,
+	"remount the devices":              remountDevices,
 	"open to write":                    func() error { return writeFile(os.Getenv("OUT_FILE")) },
 	"open to read":                     func() error { return openFile(os.Getenv("OUT_FILE")) },
 	"turn no_new_privs off":            func() error { return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 0, 0, 0, 0) },

@@ -59,3 +59,20 @@ func TestKernelElsewhere(t *testing.T) {
 		})
 	}
 }
+
+// remountDevices is what buildah does for a build step, without asking which flags
+// the mount has.
+func remountDevices() error {
+	if err := unix.Mount("/dev", "/dev", "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+		return err
+	}
+	return unix.Mount("", "/dev", "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NOEXEC, "")
+}
+
+// TestDevicesWithinANamespace: image builders can show them in namespaces of their own.
+func TestDevicesWithinANamespace(t *testing.T) {
+	j := newJail(t, NetnsOptions{UserNamespaces: true})
+	if out, _ := j.output(t, inside("within", "WITHIN=remount the devices")); out != "done" {
+		t.Errorf("got %s", out)
+	}
+}

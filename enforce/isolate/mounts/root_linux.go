@@ -127,10 +127,9 @@ func (t *tree) devices() error {
 			return err
 		}
 	}
-	if err := unix.Mount(dev, "/dev", "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
-		return fmt.Errorf("replace /dev: %w", err)
-	}
-	return nil
+	// Its own mount too is like the host's: in a namespace within, what a mount has
+	// more cannot be taken back, as buildah does (mount_namespaces(7), "locked").
+	return showDevice(dev, "/dev")
 }
 
 // terminals mounts the pseudo-terminals: new ones, and nobody else's, unless the
