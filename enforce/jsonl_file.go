@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // CreateLog opens a log at path, creating the file or emptying it; only its
@@ -37,6 +38,9 @@ func CreateLog(path string) (*Log, error) {
 	l := NewLog(f)
 	if regular {
 		l.file = &logFile{File: f, path: path, made: made, sum: sha256.New()}
+		if l.file.full, err = filepath.Abs(path); err != nil {
+			return nil, errors.Join(fmt.Errorf("open the event log: %w", err), f.Close())
+		}
 	}
 	return l, nil
 }
@@ -65,6 +69,7 @@ func probe(f *os.File) (regular bool, err error) {
 type logFile struct {
 	*os.File
 	path string
+	full string    // absolute: the working directory can be moved meanwhile
 	made bool      // by this log
 	give bool      // to uid and gid, when it is closed
 	uid  int       // of who gets it
@@ -119,7 +124,7 @@ func (f *logFile) verify() (digest string, err error) {
 	if err != nil {
 		return "", err
 	}
-	there, err := os.Stat(f.path) // before it is opened: a FIFO would wait for a writer
+	there, err := os.Stat(f.full) // before it is opened: a FIFO would wait for a writer
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("%s was removed meanwhile", f.path)
 	}
@@ -129,7 +134,7 @@ func (f *logFile) verify() (digest string, err error) {
 	if !os.SameFile(ours, there) {
 		return "", fmt.Errorf("%s was replaced meanwhile by another file", f.path)
 	}
-	content, err := os.Open(f.path)
+	content, err := os.Open(f.full)
 	if err != nil {
 		return "", err
 	}

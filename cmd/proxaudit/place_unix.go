@@ -3,44 +3,79 @@
 package main
 
 import (
+	"cmp"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
-	"syscall"
 
 	"github.com/google/renameio/v2"
 )
 
 // place is where a file is written when the command has ended.
 type place struct {
+	path string // absolute, and without links as they were before the command began
+	// folders are those that lead there. A command that moves one of them has another
+	// file found by the name that was given.
+	folders []folder
+	// root is the last of them, where proxaudit has rights that the command has not:
+	// what that makes of the path is not followed.
+	root *os.Root
+	// pipe is what there is instead of a file: a pipe, a terminal.
+	pipe *os.File
+}
+
+type folder struct {
 	path string
-	// folder is the one that path led to before the command began, where proxaudit has
-	// rights that the command has not: what that makes of the path is not followed.
-	folder *os.Root
+	info os.FileInfo
 }
 
 // openPlace is called before the command begins.
-func openPlace(path string) (place, error) {
-	p := place{path: path}
-	if _, _, sudo := sudoIDs(); !sudo || path == "" {
-		return p, nil
+func openPlace(path string) (p place, err error) {
+	if path == "" {
+		return place{}, nil
 	}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		p.pipe, err = os.OpenFile(path, os.O_WRONLY, 0)
+		return p, err
 	}
-	folder, err := os.OpenRoot(filepath.Dir(path))
-	return place{filepath.Base(path), folder}, err
+	if path, err = filepath.Abs(path); err != nil {
+		return place{}, err
+	}
+	if p.path, err = followed(path); err != nil {
+		return place{}, err
+	}
+	if err := trustLinks(path, p.path); err != nil {
+		return place{}, err
+	}
+	for _, dir := range []string{filepath.Dir(path), filepath.Dir(p.path)} {
+		info, err := os.Stat(dir)
+		if err != nil {
+			return place{}, err
+		}
+		p.folders = append(p.folders, folder{dir, info})
+	}
+	if _, _, sudo := sudoIDs(); sudo {
+		p.root, err = os.OpenRoot(filepath.Dir(p.path))
+	}
+	return p, err
 }
 
-// write writes the file all at once. One that is there keeps its place and, as
-// renameio has it, its permissions. Under sudo it belongs to who called, if the
-// folder does.
+// write writes the file all at once. One that is there keeps, as renameio has it,
+// its permissions. Under sudo it belongs to who called, if the folder does.
 func (p place) write(data []byte) error {
+	if p.pipe != nil {
+		_, err := p.pipe.Write(data)
+		return cmp.Or(err, p.pipe.Close())
+	}
+	for _, f := range p.folders {
+		if now, err := os.Stat(f.path); err != nil || !os.SameFile(now, f.info) {
+			return fmt.Errorf("%s was moved or replaced meanwhile", f.path)
+		}
+	}
 	path, options := p.path, []renameio.Option{renameio.WithPermissions(0o644), renameio.WithExistingPermissions()}
-	if p.folder != nil {
-		options = append(options, renameio.WithRoot(p.folder))
-	} else if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
+	if p.root != nil {
+		path, options = filepath.Base(path), append(options, renameio.WithRoot(p.root))
 	}
 	f, err := renameio.NewPendingFile(path, options...)
 	if err != nil {
@@ -50,8 +85,8 @@ func (p place) write(data []byte) error {
 	if _, err := f.Write(data); err != nil {
 		return err
 	}
-	if p.folder != nil {
-		if info, err := p.folder.Stat("."); err == nil && ownedByCaller(info) {
+	if p.root != nil {
+		if info, err := p.root.Stat("."); err == nil && ownedByCaller(info) {
 			uid, gid, _ := sudoIDs()
 			_ = f.Chown(uid, gid) // not every file system knows owners
 		}
@@ -71,8 +106,7 @@ func sudoCaller(folder string) (uid, gid int, ok bool) {
 
 func ownedByCaller(folder os.FileInfo) bool {
 	uid, _, ok := sudoIDs()
-	stat, known := folder.Sys().(*syscall.Stat_t)
-	return ok && known && int(stat.Uid) == uid
+	return ok && int(ownerOf(folder)) == uid
 }
 
 func sudoIDs() (uid, gid int, ok bool) {

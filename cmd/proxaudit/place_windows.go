@@ -1,6 +1,10 @@
 package main
 
-import "github.com/google/renameio/v2/maybe"
+import (
+	"github.com/google/renameio/v2/maybe"
+
+	"github.com/juliendoutre/proxaudit/enforce"
+)
 
 // place is where a file is written when the command has ended.
 type place struct{ path string }
@@ -12,3 +16,5 @@ func (p place) write(data []byte) error { return maybe.WriteFile(p.path, data, 0
 
 // sudoCaller is for systems with sudo.
 func sudoCaller(string) (uid, gid int, ok bool) { return 0, 0, false }
+
+func createLog(path string) (*enforce.Log, error) { return enforce.CreateLog(path) }

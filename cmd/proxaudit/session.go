@@ -78,7 +78,7 @@ func (s *session) readFiles(authority []byte) (func() *x509.CertPool, error) {
 		}
 	}
 	if s.output != "" {
-		if s.log, err = enforce.CreateLog(s.output); err != nil {
+		if s.log, err = createLog(s.output); err != nil {
 			return nil, fail("events go to the file named by -output; free some space or name another", err)
 		}
 		if uid, gid, ok := sudoCaller(filepath.Dir(s.output)); ok {
