@@ -86,6 +86,41 @@ func TestStandardFilesThatArePiped(t *testing.T) {
 	}
 }
 
+// TestStandardFileThatAServerTook: it has the name of a server outside, which the
+// command's calls on it must not make one of its own.
+func TestStandardFileThatAServerTook(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "server")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	taken, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	f, err := taken.(*net.UnixConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	j := newJail(t, NetnsOptions{})
+	code, err := j.Run(t.Context(), Command{Argv: []string{"readlink", "/proc/self/fd/1"}, Env: os.Environ(), Stdout: f})
+	if err != nil || code != 0 {
+		t.Fatal(code, err)
+	}
+	buf := make([]byte, 100)
+	if n, err := client.Read(buf); err != nil || !strings.HasPrefix(string(buf[:n]), "pipe:") {
+		t.Errorf("standard output is %q, %v", buf[:n], err)
+	}
+}
+
 func TestStandardFilesThatAreHandedIn(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out")
 	f, err := os.Create(path)

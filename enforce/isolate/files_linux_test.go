@@ -1,10 +1,12 @@
 package isolate
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -58,6 +60,48 @@ func TestKernelElsewhere(t *testing.T) {
 			}
 		})
 	}
+}
+
+// queueFileOutside is a message queue of the host with the file that it has where such
+// files are mounted.
+func queueFileOutside(t *testing.T) *outside {
+	t.Helper()
+	o := namedQueueOutside(t)
+	at := t.TempDir()
+	if err := errors.Join(os.Chmod(filepath.Dir(at), 0o755), unix.Mount("mqueue", at, "mqueue", 0, "")); err != nil {
+		t.Skipf("NOT CHECKED: there are no message queues to mount: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(at, unix.MNT_DETACH) })
+	path := filepath.Join(at, strings.TrimPrefix(o.env[0], "OUT_QUEUE="))
+	if err := os.Chmod(path, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	o.env = append(o.env, "OUT_FILE="+path)
+	return o
+}
+
+func sendToQueueFile() error {
+	f, err := os.OpenFile(os.Getenv("OUT_FILE"), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	hello := []byte("hello")
+	_, _, errno := unix.Syscall6(unix.SYS_MQ_TIMEDSEND, f.Fd(), uintptr(unsafe.Pointer(&hello[0])), uintptr(len(hello)), 0, 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// TestQueueFileUnderSudo is the same for a user, who cannot mount them.
+func TestQueueFileUnderSudo(t *testing.T) {
+	if !isRoot() {
+		t.Skip("this case is for root")
+	}
+	t.Setenv("SUDO_UID", "65534")
+	t.Chdir("/")
+	escape{name: "message queue by its file", want: []string{"ENOENT"}, control: true, open: queueFileOutside}.test(t)
 }
 
 // remountDevices is what buildah does for a build step, without asking which flags

@@ -1,6 +1,7 @@
 package isolate
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -71,7 +72,9 @@ func (s *stdio) add(i int, f *os.File) error {
 // harmless reports whether an open file can be handed in. A socket of the
 // host's network could be disconnected and connected to somewhere else
 // (connect(2), AF_UNSPEC), a directory leads to the host's file tree. A
-// connected stream between two processes stays what it is.
+// connected stream between two processes stays what it is, but for one that a
+// server took: it has the server's name, and may be taken for one that listens there
+// (unix_accept() in net/unix/af_unix.c).
 func harmless(f *os.File) bool {
 	fd := int(f.Fd())
 	var st unix.Stat_t
@@ -85,7 +88,12 @@ func harmless(f *os.File) bool {
 		domain, err1 := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
 		kind, err2 := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 		_, err3 := unix.Getpeername(fd)
-		return err1 == nil && err2 == nil && err3 == nil && domain == unix.AF_UNIX && kind == unix.SOCK_STREAM
+		own, err4 := unix.Getsockname(fd)
+		if err := errors.Join(err1, err2, err3, err4); err != nil || domain != unix.AF_UNIX || kind != unix.SOCK_STREAM {
+			return false
+		}
+		name, ok := own.(*unix.SockaddrUnix)
+		return ok && name.Name == ""
 	default:
 		return false
 	}

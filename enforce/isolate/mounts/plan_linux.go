@@ -49,7 +49,7 @@ func Apply(p Plan) (warnings []string, err error) {
 		return nil, err
 	}
 	defer t.close()
-	steps := []func() error{t.hideRun, t.extend, t.hideSockets, t.keepSockets, t.resolver, t.proc}
+	steps := []func() error{t.hideRun, t.extend, t.hideSockets, t.keepSockets, t.queues, t.resolver, t.proc}
 	if p.Root {
 		steps = append(steps, t.hideRoot)
 	}

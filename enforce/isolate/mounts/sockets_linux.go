@@ -102,3 +102,18 @@ func (t *tree) keepSockets() error {
 	}
 	return nil
 }
+
+// queues shows the jail's own message queues where the host's are mounted. A file
+// there is a queue, whatever the namespace of who has it open (mq_overview(7)).
+func (t *tree) queues() error {
+	for _, m := range t.mounts {
+		if m.kind != "mqueue" || t.isHidden(m.target) {
+			continue
+		}
+		err := unix.Mount("mqueue", m.target, "mqueue", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+		if err != nil && !errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("hide the message queues at %s: %w", m.target, err)
+		}
+	}
+	return nil
+}
