@@ -149,6 +149,7 @@ func TestMutations(t *testing.T) {
 		"b method PUT: PUT https://api.github.com/repos/example/tool/x",
 		"b method POST: POST https://github.com/example/tool/releases/download/v1.2.3/tool.tgz",
 		"b method override: GET https://github.com/example/tool/releases/download/v1.2.3/tool.tgz",
+		"b method in the query: POST https://api.github.com/repos/example/tool/x?_method=DELETE",
 		"b dot segments: GET https://x.example.net/a/../../mallory/loot.json",
 		"b encoded dot segments: GET https://x.example.net/a/%2e%2e/%2e%2e/mallory/loot.json",
 		"b encoded slash: GET https://x.example.net/a%2Fcc-1.2.3.tgz",

@@ -15,6 +15,9 @@ func (m *mutating) methods(b base) {
 			m.misuse("method "+method, b.of, method, b.url())
 		}
 	}
+	if slices.Contains(b.methods, "POST") && !b.registry {
+		m.misuse("method in the query", b.of, "POST", b.url()+"?_method=DELETE")
+	}
 	if b.reads() && !b.registry {
 		m.add(Request{
 			Mutation: "method override", Of: b.of, Class: Misuse, Method: "GET", URL: b.url(),

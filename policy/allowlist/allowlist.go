@@ -66,7 +66,9 @@
 // trailing slash ignored. Their methods are compared without regard to case.
 // A request that carries a header by which some servers replace the method or
 // the path (see overrides) is taken to match every method, or every path, of a
-// deny rule, and matches no allow or log rule at all.
+// deny rule, and matches no allow or log rule at all. So is a POST with a query by
+// which some replace the method (see hasMethodParameter), but for allow and log
+// rules whose query lists that parameter.
 package allowlist
 
 import (

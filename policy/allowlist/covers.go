@@ -63,7 +63,7 @@ func (r *rule) coversConnection(a *rule) bool {
 		return r.coversPorts(a)
 	}
 	return r.coversPaths(a) && r.coversPorts(a) && r.coversMethods(a) &&
-		(r.query == nil || r.action == a.action && reflect.DeepEqual(a.query, r.query)) &&
+		(r.query == nil && (r.action == policy.Deny || !a.listsMethod()) || r.action == a.action && reflect.DeepEqual(a.query, r.query)) &&
 		r.coversVia(a) &&
 		(r.headers == nil || r.action == a.action && reflect.DeepEqual(a.headers, r.headers))
 }

@@ -20,20 +20,6 @@ type question struct {
 	now       int64 // seconds since 1970; 0 until it is asked for
 }
 
-// overridden returns what the request's headers may replace. Raw TCP has none.
-func (q *question) overridden() override {
-	if q.overrides == 0 {
-		q.overrides = overridesKnown
-		for name := range q.Header {
-			q.overrides |= overrides(name)
-		}
-		if q.scheme == schemeTCP {
-			q.overrides = overridesKnown
-		}
-	}
-	return q.overrides &^ overridesKnown
-}
-
 // found is what matched, of one action.
 type found struct {
 	first    *rule // in the file

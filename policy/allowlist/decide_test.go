@@ -308,6 +308,35 @@ func TestOverrideHeaders(t *testing.T) {
 	}
 }
 
+// TestMethodInQuery: of a POST, some servers take the method from the query. It is in
+// no allow rule that does not list that parameter, and in every deny rule.
+func TestMethodInQuery(t *testing.T) {
+	allow := mustParse(t, `
+allow:
+  - {host: ok.test, methods: [GET, POST, PUT]}
+  - {host: star.test, methods: [POST], query: {"*": "*"}}
+  - {host: meant.test, methods: [POST], query: {_method: put, "*": "*"}}
+log: [{host: log.test, methods: [POST]}]`)
+	deny := mustParse(t, "default: allow\ndeny: [{host: ok.test, methods: [DELETE]}, {host: any.test, paths: [/x]}]")
+	for _, query := range []string{
+		"_method=DELETE", "a=b&_method=DELETE", "_method", "_METHOD=delete", "_method[]=DELETE", "%5fmethod=DELETE",
+		"%255Fmethod=DELETE", ".method=DELETE", "+_method=DELETE", "_method%00=DELETE", "a=b;_method=DELETE", "&&_method=&",
+	} {
+		checkRequests(t, allow, "deny POST https://ok.test/?"+query+"\ndeny POST https://star.test/?"+query+"\ndeny POST https://log.test/?"+query+
+			"\nallow https://ok.test/?"+query+"\nallow PUT https://ok.test/?"+query)
+		checkRequests(t, deny, "deny POST https://ok.test/?"+query+"\ndeny post https://ok.test/?"+query+"\nallow PUT https://ok.test/?"+query+"\nallow POST https://any.test/?"+query)
+	}
+	for _, query := range []string{"", "method=DELETE", "_methods=DELETE", "a=_method", "x_method=DELETE", "a[_method]=DELETE"} {
+		checkRequests(t, allow, "allow POST https://ok.test/?"+query+"\nallow POST https://star.test/?"+query+"\nlog POST https://log.test/?"+query)
+		checkRequests(t, deny, "allow POST https://ok.test/?"+query)
+	}
+	checkRequests(t, allow, "allow POST https://meant.test/?_method=put\nallow POST https://meant.test/?a=b&_method=put\ndeny POST https://meant.test/?_method=delete\ndeny POST https://meant.test/?_method=put&.method=delete")
+	d := decide(t, allow, request(t, "POST https://ok.test/?_method=DELETE"))
+	if want := "no rule matches: policy.yaml:4 has this host, but the query names a method (_method), which servers may take for that of a POST: a rule that means it lists it under query"; d.Reason != want {
+		t.Errorf("reason %q, want %q", d.Reason, want)
+	}
+}
+
 func TestPassthrough(t *testing.T) {
 	const doc = `
 allow:

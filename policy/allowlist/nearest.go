@@ -82,6 +82,8 @@ func (ix *index) nearest(q *question) string {
 	switch {
 	case best != nil && stopped == byExpiry:
 		return best.expiredWords()
+	case best != nil && stopped == byQuery && q.methodInQuery():
+		return best.name + " has this host, but the query names a method (" + methodParameter + "), which servers may take for that of a POST: a rule that means it lists it under query"
 	case best != nil && stopped == byRedirect:
 		return best.name + " has this host, but only for " + best.viaWords(q)
 	case best != nil:

@@ -17,11 +17,12 @@ const maxQuery = 64 << 10
 // each key is there, unless it is optional. Under deny each key must be found
 // once, whatever else there is, in upper or lower case and under a second
 // encoding. A query that servers read in different ways (a broken escape, a
-// semicolon) is covered by no allow rule and by every deny rule.
+// semicolon) is covered by no allow rule and by every deny rule; one that may replace
+// the method of a POST, by no allow rule but one that lists that parameter by name.
 func (r *rule) matchesQuery(q *question) bool {
 	switch {
 	case r.query == nil:
-		return true
+		return r.action == policy.Deny || !q.methodInQuery()
 	case q.scheme == schemeTCP:
 		return false
 	case len(q.Query) > maxQuery || strings.Contains(q.Query, ";"):
@@ -39,7 +40,7 @@ func (r *rule) matchesQuery(q *question) bool {
 			return false
 		}
 		i := find(r.query, name)
-		if i < 0 || !matchesAny(r.query[i].values, value) {
+		if i < 0 || r.query[i].name == anyName && q.methodInQuery() && hasMethodParameter(pair) || !matchesAny(r.query[i].values, value) {
 			return false
 		}
 		seen |= 1 << i

@@ -105,7 +105,7 @@ func (r *rule) matchesPort(q *question) bool {
 func (r *rule) matchesMethod(q *question) bool {
 	switch {
 	case r.action == policy.Deny:
-		return r.methods == nil || q.overridden()&overridesMethod != 0 ||
+		return r.methods == nil || q.overridden()&overridesMethod != 0 || q.methodInQuery() ||
 			slices.ContainsFunc(r.methods, func(m string) bool { return strings.EqualFold(m, q.Method) })
 	case q.scheme == schemeTCP:
 		return true
