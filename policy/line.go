@@ -104,11 +104,21 @@ func (r *Request) port() string { return strconv.Itoa(int(r.Port)) }
 // networks returns what a rule must add for an address that is not public: a
 // rule that does not name its network lets nobody dial it.
 func (r *Request) networks() string {
-	addr, err := netip.ParseAddr(r.Host)
-	if err != nil || addr.IsGlobalUnicast() && !addr.IsPrivate() && !sharedSpace().Contains(addr) {
+	own, isPrivate := PrivateAddress(r.Host)
+	if !isPrivate {
 		return ""
 	}
-	return ", networks: [" + strconv.Quote(netip.PrefixFrom(addr, addr.BitLen()).String()) + "]"
+	return ", networks: [" + strconv.Quote(own.String()) + "]"
+}
+
+// PrivateAddress returns the network of one address that host is, where that is
+// one that a rule must name before it is dialled.
+func PrivateAddress(host string) (netip.Prefix, bool) {
+	addr, err := netip.ParseAddr(host)
+	if err != nil || addr.IsGlobalUnicast() && !addr.IsPrivate() && !sharedSpace().Contains(addr) {
+		return netip.Prefix{}, false
+	}
+	return netip.PrefixFrom(addr, addr.BitLen()), true
 }
 
 // sharedSpace is the shared address space of RFC 6598, which IsPrivate leaves

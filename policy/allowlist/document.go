@@ -2,6 +2,7 @@ package allowlist
 
 import (
 	"slices"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 
@@ -100,6 +101,8 @@ func (p *parser) rules(n *yaml.Node, a policy.Action) []*rule {
 		hint := "begin each rule with a dash"
 		if isNull(n) {
 			hint = "remove the key, or write " + a.String() + ": []"
+		} else if n.Kind == yaml.MappingNode && strings.HasPrefix(strings.Replace(n.Content[0].Value, "\u2013", "-", 1), "-") {
+			hint = "begin each rule with a straight dash and a blank"
 		}
 		p.at(n, a.String()+" must be a list of rules, not "+kind(n), hint)
 		return nil

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/juliendoutre/proxaudit/policy"
 )
 
 func (p *parser) method(n *yaml.Node) (string, bool) {
@@ -26,7 +28,11 @@ func (p *parser) methodName(n *yaml.Node, offset int, s string) bool {
 	case isMethod(upper):
 		p.within(n, offset, "method "+quoted(s)+" is not in capitals", "write "+upper)
 	default:
-		p.within(n, offset, "bad method "+quoted(s), "write a method such as GET or POST")
+		hint := "write a method such as GET or POST"
+		if s == "*" {
+			hint = "write each method: [GET, HEAD, POST]; under deny, leave methods out for any"
+		}
+		p.within(n, offset, "bad method "+quoted(s), hint)
 	}
 	return false
 }
@@ -54,20 +60,39 @@ func (p *parser) pathAt(n *yaml.Node, offset int, s string) (pattern, bool) {
 
 func (p *parser) port(n *yaml.Node) (uint16, bool) {
 	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" {
-		hint := "write a number from 1 to 65535"
-		if _, err := strconv.ParseUint(n.Value, 10, 16); err == nil {
-			hint = "write " + n.Value + " without quotes"
-		}
-		p.at(n, "a port must be a number, not "+kind(n), hint)
+		p.at(n, "a port must be a number, not "+kind(n), portHint(n.Value))
 		return 0, false
 	}
 	return p.portNumber(n, 0, n.Value)
 }
 
+func portHint(text string) string {
+	from, to, _ := strings.Cut(text, "-")
+	port := policy.DefaultPort(strings.ToLower(text))
+	_, fromErr := strconv.ParseUint(from, 10, 16)
+	_, toErr := strconv.ParseUint(to, 10, 16)
+	plain := strings.TrimLeft(text, "0")
+	_, err := strconv.ParseUint(plain, 10, 16)
+	switch {
+	case port != 0:
+		return "write " + strconv.Itoa(int(port))
+	case text == "*":
+		return "write each port; under deny, leave ports out for any"
+	case fromErr == nil && toErr == nil:
+		return "write each port: there are no ranges of them"
+	case err == nil && plain != text:
+		return "write " + plain + ", without the zero in front of it"
+	case err == nil && plain != "0":
+		return "write " + plain + " without quotes"
+	default:
+		return "write a number from 1 to 65535"
+	}
+}
+
 func (p *parser) portNumber(n *yaml.Node, offset int, digits string) (uint16, bool) {
 	v, err := strconv.ParseUint(digits, 10, 16)
 	if err != nil || v == 0 || digits[0] == '0' || digits[0] == '+' {
-		p.within(n, offset, "bad port "+quoted(digits), "write a number from 1 to 65535")
+		p.within(n, offset, "bad port "+quoted(digits), portHint(digits))
 		return 0, false
 	}
 	return uint16(v), true
@@ -84,7 +109,14 @@ func (p *parser) scheme(n *yaml.Node) (schemes, bool) {
 func (p *parser) schemeName(n *yaml.Node, s string) (schemes, bool) {
 	v := schemeOf(s)
 	if v == schemeOther {
-		p.at(n, "unknown scheme "+quoted(s), suggestion(s, schemeNames()))
+		hint := suggestion(s, schemeNames())
+		switch {
+		case s == "ssh" || s == "git+ssh":
+			hint = "SSH is raw tcp here, which nobody can read: write tcp://git.example.org:22"
+		case strings.HasPrefix(s, "git+http"), strings.HasSuffix(s, "://"):
+			hint = "write " + strings.TrimSuffix(strings.TrimPrefix(s, "git+"), "://")
+		}
+		p.at(n, "unknown scheme "+quoted(s), hint)
 		return 0, false
 	}
 	return v, true

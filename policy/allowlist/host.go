@@ -11,6 +11,10 @@ import (
 // authority reads the host and the port of a URL that begins at offset of n.
 // The port is 0 when none is written.
 func (p *parser) authority(n *yaml.Node, offset int, text string) (host string, port uint16, wildcard, ok bool) {
+	if i := strings.LastIndexByte(text, '@'); i >= 0 {
+		p.within(n, offset, "a user or a password has no place in a policy", "remove what is before the @: "+text[i+1:])
+		return "", 0, false, false
+	}
 	name, digits, hasPort := text, "", false
 	if i := strings.LastIndexByte(text, ':'); i > strings.LastIndexByte(text, ']') {
 		name, digits, hasPort = text[:i], text[i+1:], true
@@ -31,6 +35,10 @@ func (p *parser) authority(n *yaml.Node, offset int, text string) (host string, 
 
 // host reads an exact host or *.name that begins at offset of n.
 func (p *parser) host(n *yaml.Node, offset int, text string) (name string, wildcard, ok bool) {
+	if message, hint := hostSlip(text); message != "" {
+		p.within(n, offset, message, hint)
+		return "", false, false
+	}
 	rest, wildcard := strings.CutPrefix(text, "*.")
 	if i := strings.IndexByte(rest, '*'); i >= 0 {
 		p.within(n, offset+len(text)-len(rest)+i, "a wildcard stands for whole labels at the front of a host, once",
@@ -40,7 +48,7 @@ func (p *parser) host(n *yaml.Node, offset int, text string) (name string, wildc
 	name, err := hostname.Canonical(rest)
 	switch {
 	case err != nil:
-		p.within(n, offset, err.Error(), hostHint(rest))
+		p.within(n, offset, err.Error(), "write a name such as build.example.org, or an address")
 	case name != rest:
 		if wildcard {
 			name = "*." + name
@@ -55,15 +63,4 @@ func (p *parser) host(n *yaml.Node, offset int, text string) (name string, wildc
 		return name, wildcard, true
 	}
 	return "", false, false
-}
-
-// hostHint mends the slips that are made most often.
-func hostHint(text string) string {
-	if _, _, ok := strings.Cut(text, "://"); ok {
-		return "a host has no scheme; write the URL as a rule of one line instead"
-	}
-	if name, port, err := hostname.ParseAuthority(text); err == nil && port != 0 {
-		return "write host: " + name + " and ports: [" + text[strings.LastIndexByte(text, ':')+1:] + "]"
-	}
-	return "write a name such as build.example.org, or an address"
 }

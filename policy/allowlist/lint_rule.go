@@ -13,10 +13,12 @@ import (
 // rule looks at one rule by itself.
 func (w *linting) rule(r placed) {
 	w.date(r)
+	w.slips(r)
 	if r.action == policy.Deny {
 		return
 	}
 	w.networks(r)
+	w.unreachable(r)
 	if r.pkg != nil {
 		w.registry(r)
 		return

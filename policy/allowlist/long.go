@@ -20,7 +20,7 @@ func (p *parser) longRule(n *yaml.Node, r *rule) bool {
 		p.at(n, "an empty rule would match everything", "name a host or a package")
 		return false
 	}
-	if at["host"] == nil && at["package"] == nil {
+	if known := len(at) == len(n.Content)/2; known && at["host"] == nil && at["package"] == nil {
 		p.at(n, "a rule needs a host or a package", "add host: build.example.org, or what is meant")
 	}
 	p.consistent(r, at)

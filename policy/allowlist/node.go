@@ -12,7 +12,7 @@ import (
 // fields reads a mapping and calls set for each key that is known, once.
 func (p *parser) fields(n *yaml.Node, what string, known []string, set func(key, value *yaml.Node)) bool {
 	if n.Kind != yaml.MappingNode {
-		p.at(n, what+" must be a mapping, not "+kind(n), "")
+		p.at(n, what+" must be a mapping, not "+kind(n), p.mappingHint(n, what))
 		return false
 	}
 	seen := make(map[string]int)
@@ -28,7 +28,7 @@ func (p *parser) fields(n *yaml.Node, what string, known []string, set func(key,
 		}
 		seen[key.Value] = key.Line
 		if known != nil && !slices.Contains(known, key.Value) {
-			p.at(key, "unknown key "+quoted(key.Value)+" in "+what, suggestion(key.Value, known))
+			p.at(key, "unknown key "+quoted(key.Value)+" in "+what, keyHint(key.Value, what, known))
 			continue
 		}
 		set(key, value)
@@ -46,7 +46,7 @@ func (p *parser) items(n *yaml.Node, key string) []*yaml.Node {
 	case n.Kind == yaml.ScalarNode && !isNull(n):
 		p.at(n, key+" must be a list, not "+kind(n), "write "+key+": ["+n.Value+"]")
 	default:
-		p.at(n, key+" must be a list, not "+kind(n), "")
+		p.at(n, key+" must be a list, not "+kind(n), "remove "+key+", or name what it matches, each behind a dash")
 	}
 	return nil
 }
@@ -56,11 +56,7 @@ func (p *parser) text(n *yaml.Node, what string) (string, bool) {
 	if isText(n) {
 		return n.Value, true
 	}
-	hint := ""
-	if n.Kind == yaml.ScalarNode && !isNull(n) {
-		hint = fmt.Sprintf("put it in quotes: %q", n.Value)
-	}
-	p.at(n, what+" must be text, not "+kind(n), hint)
+	p.at(n, what+" must be text, not "+kind(n), textHint(n, what))
 	return "", false
 }
 
@@ -102,8 +98,10 @@ func kind(n *yaml.Node) string {
 	switch n.ShortTag() {
 	case "!!null":
 		return "nothing"
-	case "!!int", "!!float":
+	case "!!int":
 		return "a number"
+	case "!!float":
+		return "a number with a point"
 	case "!!bool":
 		return "true or false"
 	case "!!timestamp":

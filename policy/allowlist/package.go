@@ -42,6 +42,10 @@ func (p *parser) packagePattern(n *yaml.Node, text string) *packagePattern {
 	case isWordRange(purl.Type, purl.Version):
 		p.at(n, "version "+quoted(plainStars(purl.Version))+" looks like a range without an operator", "write a star: 4.*, or an operator: "+rangeExample(purl.Type))
 	default:
+		if message, hint := neverMatches(purl, plainStars(text)); message != "" {
+			p.at(n, message, hint)
+			return nil
+		}
 		pat := newPackagePattern(purl)
 		if versions == "" {
 			return pat
@@ -141,33 +145,41 @@ func (p *parser) ecosystem(n *yaml.Node, offset int, typ string) bool {
 	if _, ok := packageurl.KnownTypes[typ]; ok {
 		return true
 	}
-	var hint string
-	switch strings.ToLower(typ) {
-	case "pip", "python":
-		hint = "write pypi"
-	case "go", "gomod":
-		hint = "write golang"
-	case "crates", "rust":
-		hint = "write cargo"
-	case "apt", "debian":
-		hint = "write deb"
-	case "rubygems", "ruby":
-		hint = "write gem"
-	case "java", "gradle":
-		hint = "write maven"
-	case "php", "packagist":
-		hint = "write composer"
-	case "dotnet", "csharp":
-		hint = "write nuget"
-	case "container", "image", "containers":
-		hint = "write docker"
-	case "node", "yarn", "pnpm":
-		hint = "write npm"
-	default:
-		hint = suggestion(typ, slices.Sorted(maps.Keys(packageurl.KnownTypes)))
+	hint := suggestion(typ, slices.Sorted(maps.Keys(packageurl.KnownTypes)))
+	if alias := ecosystemAlias(typ); alias != "" {
+		hint = "write " + alias
 	}
 	p.within(n, offset, "unknown ecosystem "+quoted(typ), hint)
 	return false
+}
+
+// ecosystemAlias returns the purl type of an ecosystem that people know by another
+// name, or "".
+func ecosystemAlias(name string) string {
+	switch strings.ToLower(name) {
+	case "pip", "python":
+		return packageurl.TypePyPi
+	case "go", "gomod":
+		return packageurl.TypeGolang
+	case "crates", "rust":
+		return packageurl.TypeCargo
+	case "apt", "debian":
+		return packageurl.TypeDebian
+	case "rubygems", "ruby":
+		return packageurl.TypeGem
+	case "java", "gradle":
+		return packageurl.TypeMaven
+	case "php", "packagist":
+		return packageurl.TypeComposer
+	case "dotnet", "csharp":
+		return packageurl.TypeNuget
+	case "container", "image", "containers":
+		return packageurl.TypeDocker
+	case "node", "yarn", "pnpm":
+		return packageurl.TypeNPM
+	default:
+		return ""
+	}
 }
 
 // isWordRange reports whether a version is one of npm's and Cargo's ranges with

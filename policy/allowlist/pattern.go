@@ -51,6 +51,13 @@ func compile(text string) (pattern, *fault) {
 }
 
 func checkPattern(text string) *fault {
+	const noRegexp = "a path is no regular expression: write * for any run in a segment, ** across segments"
+	if strings.HasPrefix(text, "^") {
+		return &fault{message: "path " + quoted(text) + " begins with a caret", hint: noRegexp}
+	}
+	if i := strings.IndexByte(text, '\\'); i >= 0 {
+		return &fault{i, "a backslash in a path", noRegexp + "; what is between segments is a slash"}
+	}
 	if !strings.HasPrefix(text, "/") {
 		return &fault{message: "path " + quoted(text) + " does not begin with a slash", hint: "write /" + strings.TrimLeft(text, "/")}
 	}

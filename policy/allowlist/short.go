@@ -19,6 +19,10 @@ func (p *parser) shortRule(n *yaml.Node, r *rule) bool {
 		r.pkg = p.packagePattern(n, text)
 		return r.pkg != nil
 	}
+	if strings.Contains(text, "\n") {
+		p.at(n, "a rule as a text stands on one line", "write it behind the dash, without > or |")
+		return false
+	}
 	methods, url, hasMethods := strings.Cut(text, " ")
 	if !hasMethods {
 		methods, url = "", text
@@ -26,8 +30,14 @@ func (p *parser) shortRule(n *yaml.Node, r *rule) bool {
 	url = strings.TrimLeft(url, " ")
 	scheme, _, isURL := strings.Cut(url, "://")
 	if !isURL {
-		p.at(n, quoted(text)+" is not a rule", shortHint(text))
+		p.at(n, quoted(text)+" is not a rule", shortHint(text, p.ruleNames))
 		return false
+	}
+	if i := strings.LastIndexByte(scheme, ' '); i >= 0 || strings.ContainsAny(methods, "|;") {
+		if list := spacedMethods(methods + " " + scheme[:max(i, 0)]); list != "" {
+			p.at(n, "methods have a comma between them, and no blank", "write "+list+" "+scheme[i+1:]+url[len(scheme):])
+			return false
+		}
 	}
 	before := len(p.mistakes)
 	if hasMethods {
@@ -44,13 +54,6 @@ func (p *parser) shortRule(n *yaml.Node, r *rule) bool {
 		p.at(n, "raw tcp has no methods", "write the URL alone")
 	}
 	return len(p.mistakes) == before
-}
-
-func shortHint(text string) string {
-	if strings.ContainsAny(text, " ") {
-		return "write METHOD https://host/path, a URL, or pkg:type/name"
-	}
-	return "write a URL such as https://build.example.org/tools/**, or host: " + text
 }
 
 // url reads the rest of a URL, which begins at offset, behind its scheme.

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/juliendoutre/proxaudit/policy"
 )
 
 // parser reads one file and collects what is wrong with it.
@@ -79,6 +81,10 @@ func (p *parser) readable() bool {
 		p.add(Mistake{Message: fmt.Sprintf("the policy is larger than %d MB", maxSize>>20), Hint: "split it into several files"})
 		return false
 	}
+	if line := policy.MergeConflict(p.data); line > 0 {
+		p.add(Mistake{Line: line, Column: 1, Message: "a merge conflict", Hint: "keep one of the two sides, or both, and remove the lines with <<<<<<<, ======= and >>>>>>>"})
+		return false
+	}
 	data, parts := p.data, 0
 	for i := 0; i < len(data); {
 		r, n := rune(data[i]), 1
@@ -91,6 +97,10 @@ func (p *parser) readable() bool {
 				parts++
 			}
 		case r == '\r' && i+1 < len(data) && data[i+1] == '\n':
+		case r == '\r':
+			return p.unreadable(i, "a carriage return (U+000D) without a line feed", "save the file with the line ends of Unix or of Windows")
+		case r == '\u00a0' && isStructural(data[:i]):
+			return p.unreadable(i, "a no-break space (U+00A0), which YAML takes for text", "write a blank")
 		case r == utf8.RuneError && n == 1:
 			return p.unreadable(i, "not UTF-8", "save the file as UTF-8")
 		case r == 0xfeff && i == 0:
@@ -104,6 +114,16 @@ func (p *parser) readable() bool {
 		return false
 	}
 	return true
+}
+
+// beforeBlank is the beginning of a line behind which YAML wants blanks.
+var beforeBlank = lazily(`^[ \t]*(?:-[ \t]+)*(?:-|[A-Za-z]+:)?[ \t]*$`)
+
+// isStructural reports whether data ends where a blank would tell keys, dashes and
+// values apart. Anywhere else, what looks like a blank is part of a text.
+func isStructural(data []byte) bool {
+	line := data[bytes.LastIndexByte(data, '\n')+1:]
+	return len(line) < 200 && beforeBlank().Match(line)
 }
 
 // maxParts bounds what the YAML reader builds, which takes some 400 bytes for

@@ -14,31 +14,20 @@ import (
 // the construct it was in, counted from 0 or 1: it is not used.
 var yamlPlace = lazily(`^yaml: (line \d+: )?`)
 
-// plainBraces is a typed part without quotes in a list in brackets, where YAML
-// takes the brace for its own.
-var plainBraces = lazily(`[\[,] *[^'" ,][^'",]*\{[a-z]+\}`)
-
 // syntax turns an error of the YAML reader into a mistake with a place.
 func (p *parser) syntax(err error) {
-	m := Mistake{
-		Message: "not YAML: " + yamlPlace().ReplaceAllString(err.Error(), ""),
-		Hint:    "check indentation, quotes and brackets",
-	}
+	m := Mistake{Message: "not YAML: " + yamlPlace().ReplaceAllString(err.Error(), "")}
 	line, offset := p.broken()
 	m.Line = line + 1
-	text := p.lines()[line]
-	indent := text[:len(text)-len(bytes.TrimLeft(text, " \t"))]
-	switch tab := bytes.IndexByte(indent, '\t'); {
-	case tab >= 0:
+	text := strings.TrimRight(string(p.lines()[line]), "\r\n")
+	offset = min(offset, len(text))
+	indent := text[:len(text)-len(strings.TrimLeft(text, " \t"))]
+	if tab := strings.IndexByte(indent, '\t'); tab >= 0 {
 		offset, m.Hint = tab, "indent with spaces, not tabs"
-	case offset < len(text) && text[offset] == '*':
-		m.Hint = "put a text that begins with * in quotes"
-	case plainBraces().Match(text[min(offset, len(text)):]):
-		m.Hint = "put a path with braces in quotes where it stands in a list in brackets"
-	case strings.Contains(m.Message, "unknown anchor"):
-		m.Hint = "write the value out where it is used"
+	} else {
+		m.Hint, offset = syntaxHint(m.Message, text, offset)
 	}
-	m.Column = utf8.RuneCount(text[:offset]) + 1
+	m.Column = utf8.RuneCountInString(text[:offset]) + 1
 	p.add(m)
 }
 
