@@ -9,6 +9,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 	"gopkg.in/yaml.v3"
 
+	"github.com/juliendoutre/proxaudit/internal/spelling"
 	"github.com/juliendoutre/proxaudit/policy"
 )
 
@@ -49,7 +50,7 @@ func registrable(host string) string {
 // editDistance is distance for names, the longest of which are compared in part.
 func editDistance(a, b string) int {
 	const most = 64
-	return distance(a[:min(len(a), most)], b[:min(len(b), most)])
+	return spelling.Distance(a[:min(len(a), most)], b[:min(len(b), most)])
 }
 
 func (s schemes) String() string {

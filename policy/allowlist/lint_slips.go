@@ -8,6 +8,7 @@ import (
 
 	"github.com/package-url/packageurl-go"
 
+	"github.com/juliendoutre/proxaudit/internal/spelling"
 	"github.com/juliendoutre/proxaudit/policy"
 )
 
@@ -70,14 +71,13 @@ func methodMend(m string) string {
 	if m == "ANY" || m == "ALL" {
 		return "write each method that is meant: [GET, HEAD, POST]; under deny, none for any"
 	}
-	best, least := "", 3
-	for _, known := range knownMethods() {
-		if d := distance(m, known); d < least {
-			best, least = known, d
-		}
+	known := knownMethods()
+	for i := range known {
+		known[i] = strings.ToLower(known[i])
 	}
+	best := strings.ToUpper(spelling.Nearest(m, known))
 	if best == "" {
-		return "correct it, or say why with # proxaudit:ignore unknown-method"
+		return "correct it, or say why it is right with # proxaudit:ignore unknown-method REASON"
 	}
 	return "did you mean " + best + "?"
 }

@@ -2,9 +2,12 @@ package rego
 
 import (
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/juliendoutre/proxaudit/policy"
 )
 
 // What a module may make OPA's compiler do. It calls itself for each element of
@@ -18,6 +21,12 @@ const (
 // checkText refuses a module that is no text, before OPA's scanner has a complaint
 // about each byte of it.
 func checkText(f file) error {
+	if line := policy.MergeConflict(f.data); line > 0 {
+		return fault(f.path, &ast.Location{Row: line, Col: 1}, "a merge conflict", "keep one of the two sides, or both, and remove the lines with <<<<<<<, ======= and >>>>>>>")
+	}
+	if first, _, _ := strings.Cut(string(f.data), "\n"); strings.HasPrefix(first, "version:") {
+		return fault(f.path, &ast.Location{Row: 1, Col: 1}, "this is YAML, and no Rego", "give the file a name that ends in .yaml")
+	}
 	for i, rest := 0, f.data; len(rest) > 0; {
 		r, n := utf8.DecodeRune(rest)
 		if r == utf8.RuneError && n == 1 {

@@ -84,7 +84,10 @@ func parse(src *source) (map[string]*ast.Module, error) {
 		}
 		m, err := ast.ParseModuleWithOpts(f.path, string(f.data), options)
 		if err != nil {
-			found = append(found, faults(f.path, err)...)
+			for _, one := range faults(f.path, err) {
+				refine(one, f.data)
+				found = append(found, one)
+			}
 			continue
 		}
 		if err := bound(f.path, m); err != nil {

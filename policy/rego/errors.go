@@ -3,10 +3,13 @@ package rego
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/juliendoutre/proxaudit/internal/spelling"
 )
 
 // Error is one fault of a policy.
@@ -71,6 +74,7 @@ func faults(file string, err error) Errors {
 		}
 		list = ast.Errors{one}
 	}
+	list = withoutEchoes(list)
 	out := make(Errors, 0, min(len(list), maxErrors+1))
 	for i, e := range list {
 		if i == maxErrors {
@@ -108,31 +112,21 @@ func explain(e *ast.Error) (message, hint string) {
 	case *ast.RefErrInvalidDetail:
 		return invalidRef(detail)
 	case ast.ErrorDetails:
-		if message == "match error" || strings.Contains(message, "invalid argument") {
+		if message == "match error" || strings.Contains(message, "invalid argument") || strings.Contains(message, "arity mismatch") {
 			message += ": " + joinDetails(detail.Lines())
 		}
 	}
 	switch {
-	case strings.Contains(message, "keyword is required before rule body"),
-		strings.Contains(message, "keyword is required for partial set rules"):
-		hint = "this is Rego v0: run `opa fmt --write --v0-v1` on the file"
 	case strings.HasPrefix(message, "undefined function "):
-		name := strings.TrimPrefix(message, "undefined function ")
-		if why := refused(name); why != "" {
-			return name + " is not available: " + why, "decide from input and data alone"
-		}
+		return undefinedFunction(strings.TrimPrefix(message, "undefined function "))
 	case message == "empty module":
-		message, hint = "the file is empty", "begin it with `package proxaudit`"
+		return "the file is empty", "begin it with `package proxaudit`"
 	case strings.HasPrefix(message, "yaml: "):
 		first, _, _ := strings.Cut(message, "\n")
-		message = "the METADATA cannot be read: " + strings.TrimPrefix(first, "yaml: ")
-		hint = "the comment right below # METADATA is YAML: put other comments above it, or leave a line free"
-	case strings.HasSuffix(message, " unused"):
-		hint = "remove it, or correct the name where it should be used"
-	case strings.HasPrefix(message, "match error"):
-		hint = "the two can never be equal; the types are in input.schema.json"
+		return "the METADATA cannot be read: " + strings.TrimPrefix(first, "yaml: "),
+			"the comment right below # METADATA is YAML: put other comments above it, or leave a line free"
 	}
-	return message, hint
+	return strings.ReplaceAll(message, "\n", `\n`), hintFor(message)
 }
 
 // invalidRef explains a reference that the types of input or of a rule exclude.
@@ -153,13 +147,32 @@ func invalidRef(d *ast.RefErrInvalidDetail) (message, hint string) {
 		}
 	}
 	if len(d.OneOf) == 0 {
+		if d.Ref.HasPrefix(ast.InputRootRef) {
+			return message, "it has no fields: the types are in input.schema.json"
+		}
 		return message, ""
 	}
 	names := make([]string, len(d.OneOf))
 	for i, v := range d.OneOf {
 		names[i] = strings.Trim(v.String(), `"`)
 	}
-	return message, "want one of: " + strings.Join(names, ", ")
+	hint = "want one of: " + strings.Join(names, ", ")
+	best := spelling.Nearest(field, names)
+	switch {
+	case best != "":
+	case field == "domain" || field == "hostname" || field == "server":
+		best = "host"
+	case field == "url" || field == "uri":
+		return message, "the URL is in its parts: input.scheme, input.host, input.port, input.path, input.query"
+	case field == "request" || field == "http":
+		return message, "the fields of the request are those of input itself: " + hint
+	case field == "user" || field == "exe" || field == "program" || field == "command":
+		best = "process"
+	}
+	if best != "" && slices.Contains(names, best) {
+		hint = "did you mean " + best + "? " + hint
+	}
+	return message, hint
 }
 
 // joinDetails puts OPA's aligned lines on one.

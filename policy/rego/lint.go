@@ -56,12 +56,23 @@ func (o Options) lint(ctx context.Context, src *source) ([]policy.Finding, error
 	if err != nil {
 		return asFindings(err)
 	}
-	l := &linting{compiler: p.compiler, entry: p.entry}
+	written, err := parse(src)
+	if err != nil {
+		return asFindings(err)
+	}
+	l := &linting{compiler: p.compiler, entry: p.entry, data: p.query.data}
 	for _, m := range p.compiler.Modules {
 		for _, r := range m.Rules {
 			l.opens(r)
 			l.loops(r)
+			l.missing(r)
 		}
+	}
+	l.answers(written)
+	for _, m := range written {
+		l.comparisons(m)
+		l.headers(m)
+		l.prints(m)
 	}
 	l.unused()
 	l.compact()
@@ -88,12 +99,17 @@ func (l *linting) sort() {
 type linting struct {
 	compiler *ast.Compiler
 	entry    string
+	data     documents
 	found    []policy.Finding
 }
 
 func (l *linting) at(loc *ast.Location, id, message, mend string) {
+	l.add(policy.Warning, loc, id, message, mend)
+}
+
+func (l *linting) add(s policy.Severity, loc *ast.Location, id, message, mend string) {
 	l.found = append(l.found, policy.Finding{
-		ID: id, Severity: policy.Warning, File: loc.File, Line: loc.Row, Column: loc.Col, Message: message, Mend: mend,
+		ID: id, Severity: s, File: loc.File, Line: loc.Row, Column: loc.Col, Message: message, Mend: mend,
 	})
 }
 

@@ -22,7 +22,7 @@ func TestLoadModuleFails(t *testing.T) {
 			"", "gate.rego: the file is empty; begin it with `package proxaudit`",
 		},
 		"no package": {
-			"allow := true", "gate.rego:1:1: package expected",
+			"allow := true", "gate.rego:1:1: package expected; begin the file with `package proxaudit`",
 		},
 		"another package": {
 			"package envoy.authz\nallow := true",
@@ -48,24 +48,24 @@ func TestLoadModuleFails(t *testing.T) {
 		},
 		"syntax of Rego v0": {
 			p + "allow { input.port == 443 }",
-			"gate.rego:2:1: `if` keyword is required before rule body; this is Rego v0: run `opa fmt --write --v0-v1` on the file",
+			"gate.rego:2:1: `if` keyword is required before rule body; this is Rego v0: run `opa fmt --write --v0-v1` on the file, or write if before the brace",
 		},
 		"set of Rego v0": {
 			p + "deny[\"x\"] { input.port == 443 }",
-			"gate.rego:2:1: `if` keyword is required before rule body; this is Rego v0: run `opa fmt --write --v0-v1` on the file\n" +
-				"gate.rego:2:1: `contains` keyword is required for partial set rules; this is Rego v0: run `opa fmt --write --v0-v1` on the file",
+			"gate.rego:2:1: `if` keyword is required before rule body; this is Rego v0: run `opa fmt --write --v0-v1` on the file, or write if before the brace\n" +
+				"gate.rego:2:1: `contains` keyword is required for partial set rules; this is Rego v0: run `opa fmt --write --v0-v1` on the file, or write if before the brace",
 		},
 		"a bracket is missing": {
 			p + "allow if {\n  x := [1\n}", "gate.rego:4:1: unexpected } token: expected \",\" or \"]\"",
 		},
 		"misspelled field": {
-			p + "allow if input.hst == \"ok.test\"", "gate.rego:2:10: undefined ref: input.hst; " + here,
+			p + "allow if input.hst == \"ok.test\"", "gate.rego:2:10: undefined ref: input.hst; did you mean host? " + here,
 		},
 		"misspelled field under not": {
-			p + "allow if not input.hosst == \"evil.test\"", "gate.rego:2:14: undefined ref: input.hosst; " + here,
+			p + "allow if not input.hosst == \"evil.test\"", "gate.rego:2:14: undefined ref: input.hosst; did you mean host? " + here,
 		},
 		"misspelled field behind a function": {
-			p + "allow if f(input.host)\nf(x) if x == input.prt", "gate.rego:3:14: undefined ref: input.prt; " + here,
+			p + "allow if f(input.host)\nf(x) if x == input.prt", "gate.rego:3:14: undefined ref: input.prt; did you mean port? " + here,
 		},
 		"field of a string": {
 			p + "allow if input.host.name == \"ok.test\"", "gate.rego:2:10: undefined ref: input.host.name",
@@ -75,11 +75,11 @@ func TestLoadModuleFails(t *testing.T) {
 			"gate.rego:2:10: match error: left : number, right : string; the two can never be equal; the types are in input.schema.json",
 		},
 		"misspelled field of a process": {
-			p + "allow if input.process.args[0] == \"npm\"", "gate.rego:2:10: undefined ref: input.process.args[0]; want one of: argv, exe, names, parents, pid",
+			p + "allow if input.process.args[0] == \"npm\"", "gate.rego:2:10: undefined ref: input.process.args[0]; did you mean argv? want one of: argv, exe, names, parents, pid",
 		},
 		"misspelled field of Envoy's": {
 			p + "allow if input.attributes.request.http.hots == \"ok.test\"",
-			"gate.rego:2:10: undefined ref: input.attributes.request.http.hots; want one of: headers, host, method, path, scheme",
+			"gate.rego:2:10: undefined ref: input.attributes.request.http.hots; did you mean host? want one of: headers, host, method, path, scheme",
 		},
 		"body of Envoy's": {
 			p + "allow if not contains(input.attributes.request.http.body, \"evil\")",
@@ -95,7 +95,7 @@ func TestLoadModuleFails(t *testing.T) {
 		},
 		"a schema of the module's own": {
 			p + "# METADATA\n# schemas:\n#   - input: {type: object, properties: {hst: {type: string}}}\nallow if input.hst == \"ok.test\"",
-			"gate.rego:5:10: undefined ref: input.hst; " + here,
+			"gate.rego:5:10: undefined ref: input.hst; did you mean host? " + here,
 		},
 		"unused variable": {
 			p + "allow if { port := input.port }", "gate.rego:2:12: assigned var port unused; remove it, or correct the name where it should be used",
@@ -104,10 +104,10 @@ func TestLoadModuleFails(t *testing.T) {
 			p + "import data.lib\nallow := true", "gate.rego:2:1: import data.lib unused; remove it, or correct the name where it should be used",
 		},
 		"unsafe variable": {
-			p + "allow if port > 443", "gate.rego:2:10: var port is unsafe",
+			p + "allow if port > 443", "gate.rego:2:10: var port is unsafe; nothing gives it a value here: write := before it is used, or some … in …, or correct the name",
 		},
 		"recursion": {
-			p + "allow if not allow", "gate.rego:2:1: rule data.proxaudit.allow is recursive: data.proxaudit.allow -> data.proxaudit.allow",
+			p + "allow if not allow", "gate.rego:2:1: rule data.proxaudit.allow is recursive: data.proxaudit.allow -> data.proxaudit.allow; a rule must not need itself to be decided: give one of them a condition of its own",
 		},
 		"http.send": {
 			p + "allow if http.send({\"url\": \"https://evil.test\", \"method\": \"GET\"}).status_code == 200",
@@ -202,7 +202,7 @@ func TestLoadFolder(t *testing.T) {
 		},
 		"errors in two files": {
 			map[string]string{"a.rego": "package proxaudit\nallow", "b.rego": "package"},
-			"{dir}/a.rego:2:1: var cannot be used for rule name\n{dir}/b.rego:1:7: unexpected eof token",
+			"{dir}/a.rego:2:1: var cannot be used for rule name; a rule is NAME if { … }: put conditions into its braces, each on a line; for either of two write two rules\n{dir}/b.rego:1:7: unexpected eof token; the file ends too early",
 		},
 		"a policy in the data": {
 			map[string]string{"gate.rego": "package lib", "data.json": `{"proxaudit": {"allow": true}}`},
