@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -19,8 +21,10 @@ import (
 )
 
 const (
-	proposeRegistries = "version: 1\nregistries:\n  npm: https://npm.example.org/\n  deb: https://deb.example.org/debian/\n"
-	proposeSHA        = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
+	proposeRegistries = "version: 1\ndefault: deny\nregistries:\n  npm: https://npm.example.org/\n  deb: https://deb.example.org/debian/\n" +
+		"  pypi: [https://pypi.example.org/, https://files.example.org/]\n  golang: https://go.example.org/\n  cargo: https://cargo.example.org/\n" +
+		"  maven: https://maven.example.org/maven2/\n  docker: https://docker.example.org/\n  gem: https://gem.example.org/\n"
+	proposeSHA = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
 )
 
 // TestProposals holds what a denial proposes to what learn writes for that request
@@ -42,6 +46,20 @@ func TestProposals(t *testing.T) {
 		{"GET https://git.example.org/o/r.git/info/refs?%73ervice=git-receive-pack", ""},
 		{"GET https://npm.example.org/lodash/-/lodash-4.17.21.tgz", "- pkg:npm/lodash@4.17.21"},
 		{"GET https://npm.example.org/@o%2fn", "- pkg:npm/%40o/n  # was denied; review: no version was read, so any may be"},
+		{"GET https://npm.example.org/@o/n/-/n-1.2.3.tgz", "- pkg:npm/%40o/n@1.2.3"},
+		{"GET https://pypi.example.org/simple/requests/", "- pkg:pypi/requests  # was denied; review: no version was read, so any may be"},
+		{"GET https://files.example.org/packages/aa/bb/cc/requests-2.31.0-py3-none-any.whl", "- pkg:pypi/requests@2.31.0"},
+		{"GET https://go.example.org/golang.org/x/text/@v/v0.3.0.zip", "- pkg:golang/golang.org/x/text@v0.3.0"},
+		{"GET https://cargo.example.org/config.json", "- GET https://cargo.example.org/config.json"},
+		{"GET https://cargo.example.org/api/v1/crates/serde/1.0.100/download", "- pkg:cargo/serde@1.0.100"},
+		{"GET https://maven.example.org/maven2/org/slf4j/slf4j-api/2.0.9/slf4j-api-2.0.9.jar", "- pkg:maven/org.slf4j/slf4j-api@2.0.9"},
+		{"GET https://docker.example.org/v2/", "- GET https://docker.example.org/v2/"},
+		{"GET https://docker.example.org/v2/library/alpine/manifests/3.20", "- pkg:docker/library/alpine@3.20"},
+		{"GET https://gem.example.org/gems/rails-7.1.0.gem", "- pkg:gem/rails@7.1.0"},
+		{"GET https://deb.example.org/debian/pool/main/g/gcc-12/libstdc%2b%2b6_12.2.0-14_amd64.deb", "- pkg:deb/debian/libstdc%2B%2B6@12.2.0-14?arch=amd64"},
+		{"DELETE https://ok.example.org/v1/items/5", "- DELETE https://ok.example.org/v1/items/5"},
+		{"GET https://ok.example.org/{id}/x*y|z$", "- GET https://ok.example.org/%7Bid%7D/x%2Ay%7Cz$"},
+		{"GET https://[fd00::1]:8443/a", `- {host: "fd00::1", methods: [GET], paths: ["/a"], ports: [8443], schemes: [https], networks: ["fd00::1/128"]}`},
 		{"PUT https://npm.example.org/lodash", "- PUT https://npm.example.org/lodash"},
 		{"GET https://deb.example.org/debian/dists/stable/main/binary-amd64/by-hash/SHA256/" + strings.Repeat("a", 64), `- {host: "deb.example.org", methods: ["GET"], paths: ["/debian/dists/stable/**"]}`},
 		{"GET https://github.com/example/tool/releases/download/v1.2.3/tool.tgz", `- {host: "github.com", methods: ["GET"], paths: ["/example/tool/releases/download/**"]}`},
@@ -79,6 +97,9 @@ func TestProposals(t *testing.T) {
 					t.Errorf("%s allows ?%s", line, query)
 				}
 			}
+			if found := lintLine(t, line); found != "" {
+				t.Errorf("check finds in %s: %s", line, found)
+			}
 			if got := alike(with.policy.Facts()); !cmp.Equal(got, learned) {
 				t.Errorf("learn writes another rule:\n%s", cmp.Diff(learned, got))
 			}
@@ -100,6 +121,22 @@ func mustYAML(t *testing.T, doc string) yamlPolicy {
 		t.Fatalf("%v\nin\n%s", err, doc)
 	}
 	return p
+}
+
+// lintLine returns what check finds in a policy with one line that counts.
+func lintLine(t *testing.T, line string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "policy.yaml")
+	if err := os.WriteFile(file, []byte(proposeRegistries+"allow:\n  "+line+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range (allowlist.Linter{Now: time.Now(), Ecosystems: ecosystem.Types()}).Lint(file) {
+		if f.Severity > policy.Note {
+			names = append(names, f.ID)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 func wordRequest(t *testing.T, words string) *policy.Request {

@@ -50,10 +50,10 @@ func namespaced(key string) string {
 	return key
 }
 
-// likeRegexp is what is rarely meant in a path: ".*" for a whole segment, ".+",
-// groups with alternatives, anchors. A bar and a caret stand in no path as they are
+// likeRegexp is what is rarely meant in a path: ".*" or ".+" for a segment, groups
+// that are repeated or hold alternatives, anchors. A bar and a caret stand in no path as they are
 // (RFC 3986 section 3.3).
-var likeRegexp = lazily(`/\.[*+]|\.\+|\)[*+?]|[|^]|\$$`)
+var likeRegexp = lazily(`/\.[*+]|\)[*+?]|[|^]|[*+)]\$$`)
 
 // knownMethods are those of the HTTP Method Registry of IANA, and what caches and
 // stores of secrets use beside them.

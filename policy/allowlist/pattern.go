@@ -64,6 +64,9 @@ func checkPattern(text string) *fault {
 	if len(text) > maxPattern {
 		return &fault{message: "path is too long", hint: "a path may have 4096 bytes"}
 	}
+	if i := strings.Index(text, " /"); i >= 0 {
+		return &fault{i, "two paths in one", "put a comma between them; a blank that is meant is written %20"}
+	}
 	if i := strings.IndexAny(text, "?#"); i >= 0 {
 		return &fault{i, "a path has no query and no fragment", "remove " + quoted(text[i:]) + "; a rule covers every query, or only what its key query lists"}
 	}

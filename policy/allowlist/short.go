@@ -23,6 +23,10 @@ func (p *parser) shortRule(n *yaml.Node, r *rule) bool {
 		p.at(n, "a rule as a text stands on one line", "write it behind the dash, without > or |")
 		return false
 	}
+	if i := strings.Index(text, " - "); i >= 0 {
+		p.within(n, i+1, "two rules in one: a line that is indented further than the dash above it goes on with its rule", "begin each rule on a line of its own, its dash below the dash above it")
+		return false
+	}
 	methods, url, hasMethods := strings.Cut(text, " ")
 	if !hasMethods {
 		methods, url = "", text

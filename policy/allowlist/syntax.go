@@ -14,6 +14,9 @@ import (
 // the construct it was in, counted from 0 or 1: it is not used.
 var yamlPlace = lazily(`^yaml: (line \d+: )?`)
 
+// filledList is a key with a list in brackets.
+var filledList = lazily(`^[a-z]+: *\[.*\]\s*(?:#.*)?$`)
+
 // syntax turns an error of the YAML reader into a mistake with a place.
 func (p *parser) syntax(err error) {
 	m := Mistake{Message: "not YAML: " + yamlPlace().ReplaceAllString(err.Error(), "")}
@@ -26,6 +29,9 @@ func (p *parser) syntax(err error) {
 		offset, m.Hint = tab, "indent with spaces, not tabs"
 	} else {
 		m.Hint, offset = syntaxHint(m.Message, text, offset)
+		if strings.HasPrefix(text[len(indent):], "- ") && line > 0 && filledList().Match(p.lines()[line-1]) {
+			m.Hint = "a list is either in brackets or below its key: remove the brackets on the line above, or put the rule into them"
+		}
 	}
 	m.Column = utf8.RuneCountInString(text[:offset]) + 1
 	p.add(m)

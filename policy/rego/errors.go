@@ -122,8 +122,8 @@ func explain(e *ast.Error) (message, hint string) {
 	case message == "empty module":
 		return "the file is empty", "begin it with `package proxaudit`"
 	case strings.HasPrefix(message, "yaml: "):
-		first, _, _ := strings.Cut(message, "\n")
-		return "the METADATA cannot be read: " + strings.TrimPrefix(first, "yaml: "),
+		says, _, _ := strings.Cut(strings.TrimPrefix(message, "yaml: "), "\n  Hint:")
+		return "the METADATA is no YAML that is known: " + strings.Join(strings.Fields(says), " "),
 			"the comment right below # METADATA is YAML: put other comments above it, or leave a line free"
 	}
 	return strings.ReplaceAll(message, "\n", `\n`), hintFor(message)
