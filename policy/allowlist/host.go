@@ -35,17 +35,19 @@ func (p *parser) authority(n *yaml.Node, offset int, text string) (host string, 
 
 // host reads an exact host or *.name that begins at offset of n.
 func (p *parser) host(n *yaml.Node, offset int, text string) (name string, wildcard, ok bool) {
-	if message, hint := hostSlip(text); message != "" {
-		p.within(n, offset, message, hint)
-		return "", false, false
-	}
 	rest, wildcard := strings.CutPrefix(text, "*.")
+	name, err := hostname.Canonical(rest)
+	if err != nil || name != rest {
+		if message, hint := hostSlip(text); message != "" {
+			p.within(n, offset, message, hint)
+			return "", false, false
+		}
+	}
 	if i := strings.IndexByte(rest, '*'); i >= 0 {
 		p.within(n, offset+len(text)-len(rest)+i, "a wildcard stands for whole labels at the front of a host, once",
 			"write *.example.org, or name the hosts")
 		return "", false, false
 	}
-	name, err := hostname.Canonical(rest)
 	switch {
 	case err != nil:
 		p.within(n, offset, err.Error(), "write a name such as build.example.org, or an address")
