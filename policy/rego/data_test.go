@@ -25,6 +25,7 @@ func TestParseJSON(t *testing.T) {
 		"duplicate below":  {`{"x": [{"a": 1, "\u0061": 2}]}`, nil, `f:1:24: the key "a" is there twice`},
 		"something after":  {"{}\n{}", nil, "f:2:1: invalid character '{' after top-level value"},
 		"trailing comma":   {`[1,]`, nil, "f:1:4: invalid character ']' looking for beginning of value"},
+		"no number":        {`[1, 4E44444]`, nil, "f:1:11: 4E44444 is no number in Rego: invalid number: number too big"},
 		"too deep":         {strings.Repeat("[", 300) + strings.Repeat("]", 300), nil, "f:1:201: nested deeper than 200"},
 		"far too deep":     {strings.Repeat("[", 1<<20), nil, "f:1:10001: invalid character '[' exceeded max depth"},
 		"single quotes":    {`{'a': 1}`, nil, `f:1:2: invalid character '\'' looking for beginning of object key string`},

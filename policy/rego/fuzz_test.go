@@ -50,6 +50,7 @@ func FuzzDecide(f *testing.F) {
 func FuzzJSON(f *testing.F) {
 	f.Add([]byte(`{"a": [1, 2.5e3, "x", true, null], "b": {}}`))
 	f.Add([]byte(`{"a": 1, "a": 2}`))
+	f.Add([]byte("4E44444"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		value, err := parseJSON("f", data)
 		if err != nil {

@@ -52,9 +52,13 @@ func (r *jsonReader) value(depth int) (any, error) {
 		return r.object(depth)
 	case json.Delim('['):
 		return r.array(depth)
-	default:
-		return token, nil
 	}
+	if number, ok := token.(json.Number); ok {
+		if _, err := ast.NumberChecked(string(number)); err != nil {
+			return nil, fmt.Errorf("%.40s is no number in Rego: %w", number, err)
+		}
+	}
+	return token, nil
 }
 
 func (r *jsonReader) object(depth int) (any, error) {

@@ -52,7 +52,7 @@ func asFindings(err error) ([]policy.Finding, error) {
 
 func (o Options) lint(ctx context.Context, src *source) ([]policy.Finding, error) {
 	o.Print = nil
-	p, err := compile(ctx, src, o)
+	p, err := o.load(ctx, src)
 	if err != nil {
 		return asFindings(err)
 	}
