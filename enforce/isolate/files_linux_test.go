@@ -2,6 +2,7 @@ package isolate
 
 import (
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -118,5 +119,71 @@ func TestDevicesWithinANamespace(t *testing.T) {
 	j := newJail(t, NetnsOptions{UserNamespaces: true})
 	if out, _ := j.output(t, inside("within", "WITHIN=remount the devices")); out != "done" {
 		t.Errorf("got %s", out)
+	}
+}
+
+// TestRunWithMounts: what is below /run stays readable where something is mounted
+// there, as on every machine with users; what is written there stays inside.
+func TestRunWithMounts(t *testing.T) {
+	if !isRoot() {
+		t.Skip("this case is for root")
+	}
+	for _, sudo := range []bool{false, true} {
+		dir := runtimeDir(t)
+		mounted := filepath.Join(dir, "between", "mounted")
+		if err := errors.Join(os.Chmod(dir, 0o755), os.MkdirAll(mounted, 0o755), os.Mkdir(filepath.Join(dir, "sub"), 0o1777),
+			unix.Mount("tmpfs", mounted, "tmpfs", 0, "mode=0755"), os.Symlink("sub/file", filepath.Join(dir, "link"))); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = unix.Unmount(mounted, unix.MNT_DETACH) })
+		for _, name := range []string{"file", "sub/file", "between/file", "between/mounted/file"} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(name+"\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		large := filepath.Join(dir, "large")
+		if err := errors.Join(os.WriteFile(large, make([]byte, 2<<20), 0o644), os.Chmod(large, 0o666)); err != nil {
+			t.Fatal(err)
+		}
+		l, err := net.Listen("unix", filepath.Join(dir, "socket"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		if sudo {
+			t.Setenv("SUDO_UID", "65534")
+		}
+		t.Chdir("/")
+		j := newJail(t, NetnsOptions{})
+		if w := j.Warnings(); len(w) > 0 {
+			t.Errorf("warnings: %q", w)
+		}
+		out, _ := j.shell(t, "cd "+dir+`
+			cat file sub/file between/file between/mounted/file link
+			ls socket; wc -c < large; echo x >> large
+			for f in file sub/new between/file between/mounted/file; do echo forged >> $f; done 2>/dev/null
+			tail -qn 1 file sub/new between/file`)
+		want := "file\nsub/file\nbetween/file\nbetween/mounted/file\nsub/file\n"
+		if !strings.HasPrefix(out, want) || !strings.Contains(out, "2097152\n") || !strings.Contains(out, "Read-only file system") ||
+			!strings.Contains(out, "cannot access 'socket'") || !strings.HasSuffix(out, "forged\nforged\nforged") {
+			t.Errorf("under sudo %v: %s", sudo, out)
+		}
+		for _, name := range []string{"file", "between/file", "between/mounted/file"} {
+			if data, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(data) != name+"\n" {
+				t.Errorf("ESCAPED: %s of the host is %q, %v", name, data, err)
+			}
+		}
+		if _, err := os.Stat(filepath.Join(dir, "sub/new")); err == nil {
+			t.Error("ESCAPED: a file was made outside")
+		}
+		// A socket that is asked for is there all the same.
+		path := filepath.Join(dir, "socket")
+		if err := os.Chmod(path, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		j = newJail(t, NetnsOptions{AllowSockets: []string{path}})
+		if out, _ := j.output(t, Command{Argv: []string{"sh", "-c", "test -S " + path + " && echo kept"}}); out != "kept" {
+			t.Errorf("the socket that is allowed: %s", out)
+		}
 	}
 }

@@ -1,8 +1,8 @@
 package mounts
 
 import (
+	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -51,6 +51,9 @@ func (t *tree) hideRun() error {
 		switch st.Mode & unix.S_IFMT {
 		case unix.S_IFDIR:
 			err := t.overlayRun(p, st)
+			if errors.Is(err, unix.EINVAL) {
+				err = t.rebuildRun(p, st)
+			}
 			if err != nil && i == 0 {
 				// The scratch tmpfs lies there: the sockets are hidden, and so is
 				// everything else.
@@ -72,13 +75,8 @@ func (t *tree) overlayRun(p place, st unix.Stat_t) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Chmod(layer, os.FileMode(st.Mode&0o777)); err != nil {
+	if err := t.like(layer, st); err != nil {
 		return err
-	}
-	if t.plan.Root {
-		if err := os.Chown(layer, int(st.Uid), int(st.Gid)); err != nil {
-			return err
-		}
 	}
 	return t.overlay(p.path, fdPath(p.fd), layer, false)
 }
