@@ -346,6 +346,10 @@ func TestProxyIsStopped(t *testing.T) {
 	if err := proxy.Process.Signal(unix.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	// Each of its threads has to notice; until the last one has, calls are answered.
+	if err := unix.Waitid(unix.P_PID, proxy.Process.Pid, nil, unix.WSTOPPED|unix.WNOWAIT, nil); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := tell.WriteString("go\n"); err != nil {
 		t.Fatal(err)
 	}
