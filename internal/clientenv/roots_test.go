@@ -287,6 +287,8 @@ func TestWhereFilesAre(t *testing.T) {
 	if info, err := os.Stat("/dev/shm"); runtime.GOOS == "linux" && err == nil && info.IsDir() {
 		t.Setenv("TMPDIR", "")
 		write("/dev/shm")
+		t.Setenv("TMPDIR", filepath.Join(dir, "none"))
+		write("/dev/shm")
 	}
 	if _, err := ReadRoots(nil).writeUnder(filepath.Join(dir, "none"), nil, ca.cert); err == nil {
 		t.Error("files were written where nothing is")

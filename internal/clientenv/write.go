@@ -40,12 +40,17 @@ func (r *Roots) Write(outer []string, authority []byte) (t Trust, err error) {
 // parents are where the directory may be, best first. Where nobody says, it is in
 // memory on Linux, open to all as /tmp is (shm_overview(7)): to make files on a
 // disk and to remove them takes a run some milliseconds, and the disk's other
-// users may make it wait.
+// users may make it wait. It is there too where the directory that was named is
+// full, or is none.
 func parents() []string {
-	if os.Getenv("TMPDIR") == "" && runtime.GOOS == "linux" {
+	switch {
+	case runtime.GOOS != "linux":
+		return []string{os.TempDir()}
+	case os.Getenv("TMPDIR") == "":
 		return []string{"/dev/shm", os.TempDir()}
+	default:
+		return []string{os.TempDir(), "/dev/shm"}
 	}
-	return []string{os.TempDir()}
 }
 
 func (r *Roots) writeUnder(parent string, outer []string, ca *x509.Certificate) (t Trust, err error) {
