@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/juliendoutre/proxaudit/enforce"
 )
 
 // maxSockets bounds the sockets that are told of.
@@ -51,7 +53,7 @@ func isNameService(path string) bool {
 	return slices.ContainsFunc(nameServices, func(dir string) bool { return strings.HasPrefix(path, dir) })
 }
 
-// hints say what became of the sockets that there are outside. A path is the
+// hints, a line each, say what became of the sockets that there are outside. A path is the
 // command's own word and proves nothing.
 func (h *hiddenSockets) hints() []string {
 	h.mu.Lock()
@@ -59,11 +61,11 @@ func (h *hiddenSockets) hints() []string {
 	var all []string
 	for _, path := range h.paths {
 		if info, err := os.Stat(path); err == nil && info.Mode().Type() == fs.ModeSocket {
-			all = append(all, fmt.Sprintf("the command asked for the socket %s, which is hidden from it: what serves it acts outside, around the proxy; -allow-socket %s keeps it all the same", path, argument(path)))
+			all = append(all, fmt.Sprintf("the command asked for the socket %s, which is hidden from it: what serves it acts outside, around the proxy; -allow-socket %s keeps it all the same", enforce.Printable(path), enforce.Printable(argument(path))))
 		}
 	}
 	for _, exe := range h.namespaces {
-		all = append(all, fmt.Sprintf("%s asked for a user namespace of its own, which a confined command does not get; -allow-user-namespaces lets it, and shows it more of the kernel to attack", cmp.Or(exe, "a program")))
+		all = append(all, fmt.Sprintf("%s asked for a user namespace of its own, which a confined command does not get; -allow-user-namespaces lets it, and shows it more of the kernel to attack", enforce.Printable(cmp.Or(exe, "a program"))))
 	}
 	return all
 }

@@ -16,7 +16,7 @@ func TestHiddenSockets(t *testing.T) {
 	}
 	defer os.RemoveAll(dir)
 	at := func(name string) string { return filepath.Join(dir, name) }
-	for _, name := range []string{"docker.sock", "a 'b"} {
+	for _, name := range []string{"docker.sock", "a 'b", "a\nb"} {
 		l, err := net.Listen("unix", at(name))
 		if err != nil {
 			t.Fatal(err)
@@ -33,6 +33,7 @@ func TestHiddenSockets(t *testing.T) {
 		"a socket":           {[]string{at("docker.sock")}, "-allow-socket " + at("docker.sock") + " "},
 		"asked for twice":    {[]string{at("docker.sock"), at("docker.sock")}, "-allow-socket " + at("docker.sock") + " "},
 		"an odd name":        {[]string{at("a 'b")}, "-allow-socket '" + dir + `/a '\''b' `},
+		"a line break":       {[]string{at("a\nb")}, dir + `/a\nb' `},
 		"not there":          {[]string{at("none")}, ""},
 		"a file":             {[]string{at("file")}, ""},
 		"a relative path":    {[]string{"docker.sock"}, ""},
@@ -53,6 +54,11 @@ func TestHiddenSockets(t *testing.T) {
 				t.Errorf("hints %q, want one with %q", got, c.want)
 			}
 		})
+	}
+	var h hiddenSockets
+	h.noNamespace("/tmp/a\n::error::b\x1b[0m")
+	if got := h.hints(); len(got) != 1 || !strings.HasPrefix(got[0], `/tmp/a\n::error::b\x1b[0m asked for`) {
+		t.Errorf("a program with an odd name: %q", got)
 	}
 	for _, path := range []string{"/run/systemd/resolve/io.systemd.Resolve", "/var/run/nscd/socket", "//run/./nscd/socket"} {
 		if !isNameService(path) {
