@@ -74,7 +74,7 @@ func (p *Proxy) settleAgain(ev *enforce.Event, d policy.Decision) enforce.Verdic
 
 // greeting watches the beginning of TLS that passes undecrypted. A server may ask
 // for a second ClientHello (HelloRetryRequest, RFC 8446 section 4.1.4), in the
-// clear like the first, and there are servers that take their name from that one.
+// clear like the first, and OpenSSL goes by the name in that one.
 type greeting struct {
 	client *clientConn
 	object func(helloMessage, error) bool // whether a second ClientHello must not pass
