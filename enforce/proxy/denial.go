@@ -38,6 +38,7 @@ func denial(r *http.Request, status int, text string) *http.Response {
 	if isGRPC(r) {
 		return grpcDenial(r, status, text)
 	}
+	explain(r, status, text)
 	resp := &http.Response{
 		StatusCode:    status,
 		Proto:         "HTTP/1.1",

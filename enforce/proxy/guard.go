@@ -23,6 +23,7 @@ type guard struct {
 	bad     atomic.Pointer[malformed]
 	serving atomic.Bool // a handler runs, or its response is under way
 	refused func(method, reason string)
+	phrase  atomic.Pointer[string] // for the status line of the answer to come; nil: net/http's
 }
 
 // guard wraps c, which cc is at the bottom of.
@@ -59,7 +60,7 @@ func (g *guard) Read(b []byte) (int, error) {
 // Write passes responses on. Outside of a handler it is net/http that answers.
 func (g *guard) Write(b []byte) (int, error) {
 	if g.serving.Load() {
-		return g.Conn.Write(b)
+		return g.answer(b)
 	}
 	g.serving.Store(true) // one refusal, one event
 	bad := g.bad.Load()
