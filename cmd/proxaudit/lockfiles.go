@@ -102,6 +102,8 @@ func (l *policyLoader) readLocked(p *policies, registries ecosystem.Registries) 
 	for _, f := range files {
 		if len(registries[f.Type]) == 0 && len(f.Entries) > 0 {
 			p.warnings = append(p.warnings, noRegistry(f))
+		} else if few := f.Unnamed(registries[f.Type]); len(few) > 0 {
+			p.warnings = append(p.warnings, unnamed(f, few))
 		}
 		one, err := locked(f, registries[f.Type], beside)
 		if err != nil {
@@ -173,12 +175,29 @@ func besides(p policy.Policy, locks []policy.Policy) policy.Policy {
 // noRegistry says what is missing for a lockfile.
 func noRegistry(f *lockfile.Lockfile) string {
 	return fmt.Sprintf("%s names packages of type %s, and nothing says where those come from, so none of them is allowed: add %s",
-		f.Path, f.Type, registryHint(f.Type))
+		f.Path, f.Type, registryHint(f))
 }
 
-func registryHint(typ string) string {
-	switch typ {
+// unnamed says which registries of a lockfile stand nowhere.
+func unnamed(f *lockfile.Lockfile, few []lockfile.Registry) string {
+	const most = 3
+	var places []string
+	for _, r := range few[:min(len(few), most)] {
+		places = append(places, fmt.Sprintf("-registry %s=%s (line %d)", f.Type, r.URL, r.Line))
+	}
+	if len(few) > most {
+		places = append(places, fmt.Sprintf("%d more", len(few)-most))
+	}
+	return fmt.Sprintf("%s records packages from registries that nothing names, so none of those is allowed: where they are right, add %s",
+		f.Path, strings.Join(places, ", "))
+}
+
+func registryHint(f *lockfile.Lockfile) string {
+	switch typ := f.Type; typ {
 	case "npm":
+		if f.Name == "yarn.lock" { // its own default is another one than npm's
+			return "-registry npm=$(yarn config get registry), or of yarn's npmRegistryServer from version 2 on"
+		}
 		return "-registry npm=$(npm config get registry)"
 	case "golang":
 		return "-registry golang=$(go env GOPROXY | cut -d, -f1)"

@@ -49,7 +49,9 @@ func (l *Learner) lock(d *draft) error {
 
 // lockRegistries returns where packages of a type come from: what traffic showed
 // and the options name, else what the lockfiles record. A client that reads from
-// the recorded address whatever it is set up to use does so in any case.
+// the recorded address whatever it is set up to use does so in any case, and so do
+// clients that have one more registry for some packages: only the one that most of
+// a lockfile is recorded from may have a mirror named in its place.
 func (l *Learner) lockRegistries(d *draft, typ string, files []*lockfile.Lockfile) []string {
 	var bases []string
 	for _, r := range d.registries {
@@ -68,9 +70,13 @@ func (l *Learner) lockRegistries(d *draft, typ string, files []*lockfile.Lockfil
 	}
 	seen := len(bases) > 0
 	for _, f := range files {
+		mirrored := f.Mirrored(bases)
 		for _, r := range f.Registries {
-			if r.Fixed || !seen {
+			switch {
+			case r.Fixed, !seen:
 				add(r.URL, "in "+f.Name)
+			case r.URL != mirrored:
+				add(r.URL, fmt.Sprintf("in %s, for %s", f.Name, count(r.Packages, "package")))
 			}
 		}
 	}

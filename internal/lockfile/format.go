@@ -19,6 +19,7 @@ var formats = []format{
 	{"yarn.lock", "npm", readYarn},
 	{"poetry.lock", "pypi", readPoetry},
 	{"uv.lock", "pypi", readUV},
+	{"pdm.lock", "pypi", readPDM},
 	{"pylock*.toml", "pypi", readPylock},
 	{"Pipfile.lock", "pypi", readPipfile},
 	{"*.txt", "pypi", readRequirements},

@@ -20,6 +20,9 @@ type reader struct {
 	data    []byte
 	entries map[string]bool // what of is in Entries
 	bases   map[string]int  // URL → its place in Registries
+	// fixed is true where the client reads the addresses that the file records,
+	// whatever registry it is set up to use.
+	fixed bool
 
 	// The address of a registry that was seen last; see registryBase.
 	address, addressBase string
@@ -79,7 +82,7 @@ func (r *reader) addEntry(e Entry) error {
 	r.entries[key] = true
 	r.Entries = append(r.Entries, e)
 	if e.URL != "" {
-		r.file(e.URL, e.Line, e.Package, false)
+		r.file(e.URL, e.Line, e.Package, r.fixed)
 	}
 	return nil
 }

@@ -83,6 +83,8 @@ var needs = []need{
 		why: "pnpm looks for a newer pnpm; npm_config_update_notifier=false turns it off"},
 	{typ: "pypi", path: "simple/pip/", files: pipFiles,
 		why: "pip looks for a newer pip; PIP_DISABLE_PIP_VERSION_CHECK=1 turns it off"},
+	{typ: "pypi", path: "simple/pdm/", files: []string{"pdm.lock"},
+		why: "PDM looks for a newer PDM; PDM_CHECK_UPDATE=false turns it off"},
 	{typ: "golang", path: "sumdb/*/supported", toolchain: true,
 		why: "the go command checks a toolchain against the checksum database"},
 	{typ: "golang", path: "sumdb/*/tile/**", toolchain: true,

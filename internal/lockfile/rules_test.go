@@ -135,6 +135,15 @@ func TestRulesMatchRequests(t *testing.T) {
 			},
 		},
 		{
+			name: "pdm", file: "pdm.lock", text: "[[package]]\nname = \"flask\"\nversion = \"3.0.3\"\nfiles = [{file = \"flask-3.0.3.tar.gz\", hash = \"sha256:aaaa\"}]\n",
+			registries: []string{"https://pypi.example.org/simple/"},
+			allowed: map[string]string{
+				"https://pypi.example.org/simple/flask/": "pdm.lock:1",
+				"https://pypi.example.org/simple/pdm/":   "pdm.lock:0",
+			},
+			denied: []string{"https://pypi.example.org/simple/pip/", "https://pypi.example.org/simple/pdm-evil/"},
+		},
+		{
 			name: "go", file: "go.sum", text: "github.com/Azure/sdk v1.0.0+incompatible h1:AAAA=\ngithub.com/Azure/sdk v1.0.0+incompatible/go.mod h1:AAAA=\ngithub.com/Old/mod v1.0.0/go.mod h1:AAAA=\n",
 			registries: []string{"https://proxy.example.org/", "https://art.example.org/artifactory/api/go/go/"},
 			allowed: map[string]string{

@@ -26,6 +26,7 @@ type yarnEntry struct {
 // second is YAML, of which it uses no more than this. What is indented further
 // says who depends on whom.
 func readYarn(r *reader) error {
+	r.fixed = true // yarn 1 asks no registry where resolved has an address
 	var e *yarnEntry
 	for offset, line := 0, 1; offset < len(r.data); line++ {
 		end := bytes.IndexByte(r.data[offset:], '\n')
