@@ -1,6 +1,10 @@
 package hostname
 
-import "golang.org/x/net/publicsuffix"
+import (
+	"strings"
+
+	"golang.org/x/net/publicsuffix"
+)
 
 // IsPublicSuffix reports whether anyone may register a name directly below
 // name, so that a wildcard over it would cover strangers: com, co.uk, github.io,
@@ -14,4 +18,19 @@ func IsPublicSuffix(name string) bool {
 	}
 	suffix, _ := publicsuffix.PublicSuffix(name)
 	return suffix == name
+}
+
+// Registrable returns the name that somebody registered, of which name is part, and
+// the label of it that they chose: example.co.uk and example. Both are empty for an
+// address and for a public suffix. The name must be canonical.
+func Registrable(name string) (domain, label string) {
+	if name == "" || IsIP(name) {
+		return "", ""
+	}
+	domain, err := publicsuffix.EffectiveTLDPlusOne(name)
+	if err != nil {
+		return "", ""
+	}
+	label, _, _ = strings.Cut(domain, ".")
+	return domain, label
 }

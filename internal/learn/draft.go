@@ -71,7 +71,11 @@ func (l *Learner) draft() (*draft, error) {
 	l.redirects(d, redirected, written, hops, left)
 	slices.SortFunc(d.rules, (*rule).compareRule)
 	d.sortLeft()
-	return d, l.lock(d)
+	if err := l.lock(d); err != nil {
+		return nil, err
+	}
+	l.lookalikes(d)
+	return d, nil
 }
 
 // compare orders keys by host, as a reader looks for them.

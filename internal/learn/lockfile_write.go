@@ -30,13 +30,13 @@ func (p *printer) words(line *packageLine) string {
 // lockRegistry writes a registry that nothing was read from.
 func (p *printer) lockRegistry(r *registry, alone, first bool) {
 	if alone {
-		p.linef("  %s: %s  # %s", r.typ, scalar(r.url), plain(r.lock))
+		p.linef("  %s: %s  # %s", r.typ, scalar(r.url), comment(r.lock, "", r.reviews))
 		return
 	}
 	if first {
 		p.linef("  %s:", r.typ)
 	}
-	p.linef("    - %s  # %s", scalar(r.url), plain(r.lock))
+	p.linef("    - %s  # %s", scalar(r.url), comment(r.lock, "", r.reviews))
 }
 
 // beside writes the rules for what clients ask besides packages.

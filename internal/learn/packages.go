@@ -18,6 +18,8 @@ type registry struct {
 	names map[string]bool // packages, whatever their version
 	of    int             // distinct packages of its type, over all registries
 	lock  string          // why it is there though nothing was read from it
+	// reviews are about its name.
+	reviews []string
 }
 
 // packageLine is one `pkg:` rule.

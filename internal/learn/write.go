@@ -62,7 +62,7 @@ func (p *printer) registries(rs []*registry) {
 			continue
 		}
 		if alone {
-			p.linef("  %s: %s  # %s", r.typ, scalar(r.url), comment(words+", "+r.counted(), "", p.rarely(&r.evidence)))
+			p.linef("  %s: %s  # %s", r.typ, scalar(r.url), comment(words+", "+r.counted(), "", append(p.rarely(&r.evidence), r.reviews...)))
 			continue
 		}
 		if i == 0 || rs[i-1].typ != r.typ {
@@ -70,7 +70,7 @@ func (p *printer) registries(rs []*registry) {
 		}
 		// A rule for a package holds at every registry of its kind: one that few
 		// packages came from may have no business being there.
-		reviews := p.rarely(&r.evidence)
+		reviews := append(p.rarely(&r.evidence), r.reviews...)
 		if len(r.names)*2 < r.of {
 			words += fmt.Sprintf(" of %d", r.of)
 			reviews = append(reviews, foreignReview)
