@@ -4,7 +4,9 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -12,13 +14,15 @@ import (
 	"github.com/juliendoutre/proxaudit/enforce"
 )
 
-// followed returns where a path leads, whose last name may be that of nothing yet.
+// followed returns where an absolute path leads, whose last names may be those of
+// nothing yet.
 func followed(path string) (string, error) {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real, nil
+	real, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) && path != filepath.Dir(path) {
+		dir, err := followed(filepath.Dir(path))
+		return filepath.Join(dir, filepath.Base(path)), err
 	}
-	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
-	return filepath.Join(dir, filepath.Base(path)), err
+	return real, err
 }
 
 // trustLinks is for root that was called by sudo: a link that somebody else laid,

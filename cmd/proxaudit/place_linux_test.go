@@ -37,51 +37,72 @@ func TestEventsAreWhereTheyWereNamed(t *testing.T) {
 }
 
 // TestPolicyIsWrittenWhereItWasMeant: the command cannot have the policy written
-// elsewhere, which under sudo root would do.
+// elsewhere, which under sudo root would do; but a build may make its folders.
 func TestPolicyIsWrittenWhereItWasMeant(t *testing.T) {
-	for _, c := range []struct{ name, before, script, want string }{
-		{name: "a link", script: "ln -sf $TARGET policy.yaml", want: ""},
-		{name: "a link to a directory", script: "mv out moved; ln -s $(dirname $TARGET) out", want: "was moved or replaced meanwhile"},
-		{name: "the directory", script: "cd ..; mv run moved", want: "was moved or replaced meanwhile"},
-		{name: "a link that was there", before: "ln -s $TARGET policy.yaml", want: "is a link of user"},
-		{name: "a link that was there to the directory", before: "rm -r out; ln -s $(dirname $TARGET) out", want: "is a link of user"},
+	const replaced = "was moved or replaced meanwhile"
+	for _, c := range []struct {
+		name, output, before, script string
+		sudo, plain                  string // the error under sudo, and else; "-" where that is not tried
+	}{
+		{"a link", "policy.yaml", "", "ln -sf $TARGET policy.yaml", "", ""},
+		{"a link to a folder", "out/out.yaml", "", "mv out moved; ln -s $(dirname $TARGET) out", replaced, "was replaced meanwhile by a link"},
+		{"the folder is moved", "policy.yaml", "", "cd ..; mv run moved", replaced, "no such file or directory"},
+		{"the folder is made anew", "out/out.yaml", "", "rm -r out; mkdir out", replaced, ""},
+		{"the folder is made", "new/out.yaml", "", "mkdir new", "no such file or directory", ""},
+		{"a link that was there", "policy.yaml", "ln -s $TARGET policy.yaml", "", "is a link of user", "-"},
+		{"a link to a folder that was there", "out/out.yaml", "rm -r out; ln -s $(dirname $TARGET) out", "", "is a link of user", "-"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			var env []string
-			root := os.Geteuid() == 0
-			if root {
-				env = []string{"SUDO_UID=65534", "SUDO_GID=65534"}
-			} else if c.before != "" {
-				t.Skip("this case is for root")
-			}
-			top, err := os.MkdirTemp("", "proxaudit-place") // where the caller may go
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = os.RemoveAll(top) })
-			target := filepath.Join(top, "roots", "out.yaml")
-			t.Setenv("TARGET", target)
-			const prepare = `cd $0; mkdir roots run run/out; echo untouched > $TARGET; chmod 755 . roots; cd run; `
-			script := prepare + cmp.Or(c.before, "true")
-			if root {
-				script += "; chown -h 65534:65534 .. . out; test ! -L policy.yaml || chown -h 65534:65534 policy.yaml"
-			}
-			if out, err := exec.Command("sh", "-c", script, top).CombinedOutput(); err != nil {
-				t.Fatalf("%v: %s", err, out)
-			}
-			output := "policy.yaml"
-			if strings.Contains(c.name, "to a directory") || strings.Contains(c.name, "to the directory") {
-				output = "out/out.yaml"
-			}
-			said, code := inDirectory(t, filepath.Join(top, "run"), env, "learn", "-isolation=netns", "-o", output, "--", "sh", "-c", c.script+"; exit 0")
-			if failed := code == exitFailed; failed != (c.want != "") || !strings.Contains(said, c.want) {
-				t.Errorf("code %d, said %s", code, said)
-			}
-			if got, err := os.ReadFile(target); err != nil || string(got) != "untouched\n" {
-				t.Errorf("ESCAPED: the target is %s, %v", got, err)
-			}
-		})
+		for _, how := range []struct{ name, want string }{{"sudo", c.sudo}, {"plain", c.plain}} {
+			t.Run(c.name+"/"+how.name, func(t *testing.T) {
+				if how.want == "-" {
+					return // what led there before is the user's own
+				}
+				sudo := how.name == "sudo"
+				if sudo && os.Geteuid() != 0 {
+					t.Skip("this case is for root")
+				}
+				top := folders(t, c.before, sudo)
+				var env []string
+				if sudo {
+					env = []string{"SUDO_UID=65534", "SUDO_GID=65534"}
+				}
+				run := filepath.Join(top, "run")
+				said, code := inDirectory(t, run, env, "learn", "-isolation=netns", "-o", c.output, "--", "sh", "-c", c.script+"; exit 0")
+				if failed := code == exitFailed; failed != (how.want != "") || !strings.Contains(said, how.want) {
+					t.Errorf("code %d, said %s", code, said)
+				}
+				if got, err := os.ReadFile(os.Getenv("TARGET")); err != nil || string(got) != "untouched\n" {
+					t.Errorf("ESCAPED: the target is %s, %v", got, err)
+				}
+				if how.want != "" {
+					return
+				}
+				if policy, err := os.ReadFile(filepath.Join(run, c.output)); err != nil || !strings.Contains(string(policy), "version: 1") {
+					t.Errorf("the policy is %s, %v", policy, err)
+				}
+			})
+		}
 	}
+}
+
+// folders makes the folder of a run and one outside of it with $TARGET, and returns
+// what holds both; under sudo the first is the caller's.
+func folders(t *testing.T, before string, sudo bool) string {
+	t.Helper()
+	top, err := os.MkdirTemp("", "proxaudit-place") // where the caller may go
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(top) })
+	t.Setenv("TARGET", filepath.Join(top, "roots", "out.yaml"))
+	script := "cd $0; mkdir roots run run/out; echo untouched > $TARGET; chmod 755 . roots; cd run; " + cmp.Or(before, "true")
+	if sudo {
+		script += "; chown -h 65534:65534 .. . out; test ! -L policy.yaml || chown -h 65534:65534 policy.yaml"
+	}
+	if out, err := exec.Command("sh", "-c", script, top).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return top
 }
 
 // TestEventsAreWrittenWhereTheyAreMeant: a link that an earlier command left does not

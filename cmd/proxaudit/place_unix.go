@@ -15,12 +15,10 @@ import (
 // place is where a file is written when the command has ended.
 type place struct {
 	path string // absolute, and without links as they were before the command began
-	// folders are those that lead there. A command that moves one of them has another
-	// file found by the name that was given.
+	// folders are those that lead there, and root is the last of them, where proxaudit
+	// has rights that the command has not: what that makes of them is not followed.
 	folders []folder
-	// root is the last of them, where proxaudit has rights that the command has not:
-	// what that makes of the path is not followed.
-	root *os.Root
+	root    *os.Root
 	// pipe is what there is instead of a file: a pipe, a terminal.
 	pipe *os.File
 }
@@ -45,6 +43,9 @@ func openPlace(path string) (p place, err error) {
 	if p.path, err = followed(path); err != nil {
 		return place{}, err
 	}
+	if _, _, sudo := sudoIDs(); !sudo {
+		return p, nil
+	}
 	if err := trustLinks(path, p.path); err != nil {
 		return place{}, err
 	}
@@ -55,9 +56,7 @@ func openPlace(path string) (p place, err error) {
 		}
 		p.folders = append(p.folders, folder{dir, info})
 	}
-	if _, _, sudo := sudoIDs(); sudo {
-		p.root, err = os.OpenRoot(filepath.Dir(p.path))
-	}
+	p.root, err = os.OpenRoot(filepath.Dir(p.path))
 	return p, err
 }
 
@@ -68,10 +67,8 @@ func (p place) write(data []byte) error {
 		_, err := p.pipe.Write(data)
 		return cmp.Or(err, p.pipe.Close())
 	}
-	for _, f := range p.folders {
-		if now, err := os.Stat(f.path); err != nil || !os.SameFile(now, f.info) {
-			return fmt.Errorf("%s was moved or replaced meanwhile", f.path)
-		}
+	if err := p.changed(); err != nil {
+		return err
 	}
 	path, options := p.path, []renameio.Option{renameio.WithPermissions(0o644), renameio.WithExistingPermissions()}
 	if p.root != nil {
@@ -92,6 +89,21 @@ func (p place) write(data []byte) error {
 		}
 	}
 	return f.CloseAtomicallyReplace()
+}
+
+// changed says what became of the way to the place. A build may make its folders
+// anew; it may not lead this program elsewhere, to what it cannot reach by itself.
+func (p place) changed() error {
+	for _, f := range p.folders {
+		if now, err := os.Stat(f.path); err != nil || !os.SameFile(now, f.info) {
+			return fmt.Errorf("%s was moved or replaced meanwhile", f.path)
+		}
+	}
+	dir := filepath.Dir(p.path)
+	if now, err := followed(dir); err != nil || now != dir {
+		return fmt.Errorf("%s was replaced meanwhile by a link", dir)
+	}
+	return nil
 }
 
 // sudoCaller returns who called sudo, where root does this for somebody else to
