@@ -9,9 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -19,7 +17,6 @@ import (
 
 	"github.com/juliendoutre/proxaudit/enforce"
 	"github.com/juliendoutre/proxaudit/policy"
-	"github.com/juliendoutre/proxaudit/policy/rego"
 )
 
 // listener is a server that an attacker would like to reach. It keeps what it
@@ -54,28 +51,19 @@ func (l *listener) untouched(t *testing.T) {
 	}
 }
 
-// passing is a policy by which TLS to a host passes, as each backend spells it.
+// passing is a policy by which TLS to a host passes: a rule, or what a policy decides
+// that has no rules to look at.
 func passing(t *testing.T, backend, host string, port int) policy.Policy {
 	t.Helper()
 	if backend == "yaml" {
 		return yaml(t, fmt.Sprintf("allow:\n  - {host: \"%s\", ports: [%d], tls: passthrough, networks: [127.0.0.0/8]}\n", host, port))
 	}
-	path := filepath.Join(t.TempDir(), "policy.rego")
-	if err := os.WriteFile(path, fmt.Appendf(nil, `package proxaudit
-
-decision := {"action": "allow", "rule": "pinned", "tls": "passthrough", "networks": ["127.0.0.0/8"]} if {
-	input.scheme == "https"
-	input.host == %q
-	input.port == %d
-}
-`, host, port), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p, err := rego.Load(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return policy.Func(func(_ context.Context, r *policy.Request) (policy.Decision, error) {
+		if r.Scheme != "https" || r.Host != host || int(r.Port) != port {
+			return policy.Decision{Default: true, Reason: "no rule matches"}, nil
+		}
+		return policy.Decision{Action: policy.Allow, Rule: "pinned", Passthrough: true, Networks: loopback}, nil
+	})
 }
 
 // extension is one of a ClientHello (RFC 8446 section 4.2).
@@ -165,8 +153,8 @@ var beginnings = []struct {
 func TestPassthroughBeginsWithItsName(t *testing.T) {
 	for _, e := range []entrance{{name: "captured", captured: true}, {name: "tunnelled"}} {
 		for i, tt := range beginnings {
-			for _, backend := range []string{"yaml", "rego"} {
-				if backend == "rego" && i%10 != 0 {
+			for _, backend := range []string{"yaml", "decided"} {
+				if backend == "decided" && i%10 != 0 {
 					continue // what it decides about is the same
 				}
 				t.Run(e.name+" "+backend+" "+tt.name, func(t *testing.T) {
@@ -389,7 +377,7 @@ func TestPassthroughOfPrograms(t *testing.T) {
 		if r.Host == "ok.test" && r.Method == http.MethodConnect {
 			return policy.Decision{Action: policy.Allow, Rule: "test:1", Passthrough: true, Networks: loopback}, nil
 		}
-		return policy.Decision{Default: true}, nil
+		return policy.Decision{Default: true, Reason: "no rule matches"}, nil
 	})
 	for _, e := range entrancesOfPeers {
 		t.Run(e.name, func(t *testing.T) {
@@ -536,7 +524,7 @@ func TestSecondClientHelloInAdvance(t *testing.T) {
 	retry := "\x16\x03\x03\x00\x2c\x02\x00\x00\x28\x03\x03" + string(helloRetryRandom[:]) + "\x00\x13\x01\x00\x00\x00"
 	first, second := record(names("ok.test"), ofTLS13), record(names("evil.test"), ofTLS13)
 	l := newListener(t, retry)
-	w := newWire(t, entrance{captured: true}, passing(t, "rego", "ok.test", l.port), text("x"))
+	w := newWire(t, entrance{captured: true}, passing(t, "decided", "ok.test", l.port), text("x"))
 	w.at = l.port
 	conn := w.rawTLS("ok.test")
 	_, _ = io.WriteString(conn, first+second)
