@@ -51,7 +51,7 @@ func ruleKeys() []ruleKey {
 		{"processes", "Programs, by path or by name, of which one must be the one that asks or one that it descends from. Absent: any.", func(p *parser, r *rule, n *yaml.Node) {
 			r.processes = collect(p, n, "processes", (*parser).process)
 		}},
-		{"tls", "passthrough lets connections to the host pass undecrypted. They are decided by host and port alone and are opaque in every report.", func(p *parser, r *rule, n *yaml.Node) {
+		{"tls", "passthrough lets connections to the host pass undecrypted. They are decided by host and port, begin with a ClientHello that names the host or none, and are opaque in every report.", func(p *parser, r *rule, n *yaml.Node) {
 			r.passthrough = p.passthrough(n)
 		}},
 		{"expires", "The last day, in UTC, on which the rule holds. Then a rule under allow or log matches nothing any more, one under deny still denies, and check fails.", func(p *parser, r *rule, n *yaml.Node) {
