@@ -162,22 +162,13 @@ func TestLookup(t *testing.T) {
 	}
 }
 
-// patient waits for signals until its stdin ends, and ends with 7 on SIGTERM.
-const patient = `trap 'exit 7' TERM; echo ready; while read line; do :; done`
-
 func TestSignalsReachTheCommand(t *testing.T) {
-	for _, tt := range []struct {
-		name   string
-		signal syscall.Signal
-	}{
-		{"TERM", syscall.SIGTERM}, {"HUP", syscall.SIGHUP}, {"INT", syscall.SIGINT},
-		{"QUIT", syscall.SIGQUIT}, {"USR1", syscall.SIGUSR1}, {"USR2", syscall.SIGUSR2},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			cmd := wrapper(t, "", "sh", "-c", `trap 'exit 7' `+tt.name+`; echo ready; while read line; do :; done`)
+	for name, signal := range signalNumbers {
+		t.Run(name, func(t *testing.T) {
+			cmd := wrapper(t, "await", self(t), name)
 			// A session of its own has no terminal: nobody but us sends signals.
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-			code, _ := signalWhenReady(t, cmd, tt.signal)
+			code, _ := signalWhenReady(t, cmd, signal)
 			if code != 7 {
 				t.Errorf("exit code %d, want the command's 7", code)
 			}
@@ -186,8 +177,8 @@ func TestSignalsReachTheCommand(t *testing.T) {
 }
 
 func TestIgnoredHangupStaysIgnored(t *testing.T) {
-	wrapped := wrapper(t, "", "sh", "-c", patient)
-	cmd := wrapper(t, "")
+	wrapped := wrapper(t, "await", self(t), "TERM")
+	cmd := wrapper(t, "await")
 	cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh", "-c", `trap '' HUP; exec "$@"`, "sh"}, wrapped.Args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if code, _ := signalWhenReady(t, cmd, syscall.SIGHUP, syscall.SIGTERM); code != 7 {
@@ -198,12 +189,13 @@ func TestIgnoredHangupStaysIgnored(t *testing.T) {
 func TestContextEndsTheCommand(t *testing.T) {
 	cause := errors.New("the log is full")
 	for _, tt := range []struct {
-		name, script string
-		want         int
+		name string
+		argv []string
+		want int
 	}{
-		{"one that ends when asked", patient, 7},
-		{"one that is stopped", `trap 'exit 7' TERM; echo ready; kill -STOP $$`, 7},
-		{"one that will not", `trap '' TERM; echo ready; while :; do read line || sleep 1000; done`, 137},
+		{"one that ends when asked", []string{self(t), "TERM"}, 7},
+		{"one that is stopped", []string{"sh", "-c", `trap 'exit 7' TERM; echo ready; kill -STOP $$`}, 7},
+		{"one that will not", []string{"sh", "-c", `trap '' TERM; echo ready; while :; do read line || sleep 1000; done`}, 137},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			stdin, hold, err := os.Pipe()
@@ -216,7 +208,7 @@ func TestContextEndsTheCommand(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer r.Close()
-			p, err := Start([]string{"sh", "-c", tt.script}, os.Environ(), stdin, w, os.Stderr)
+			p, err := Start(tt.argv, append(os.Environ(), helper+"=await"), stdin, w, os.Stderr)
 			stdin.Close()
 			w.Close()
 			if err != nil {
@@ -229,7 +221,7 @@ func TestContextEndsTheCommand(t *testing.T) {
 			if _, err := r.Read(make([]byte, 8)); err != nil {
 				t.Fatal(err)
 			}
-			if strings.Contains(tt.script, "STOP") {
+			if tt.name == "one that is stopped" {
 				// Continued before it stops, it would stay stopped.
 				var ws syscall.WaitStatus
 				if _, err := syscall.Wait4(p.proc.Pid, &ws, syscall.WUNTRACED, nil); err != nil || !ws.Stopped() {

@@ -31,6 +31,8 @@ func TestMain(m *testing.M) {
 		json.NewEncoder(os.Stdout).Encode(map[string][]string{"argv": os.Args, "env": os.Environ()})
 	case "count":
 		countInterrupts()
+	case "await":
+		await(os.Args[1])
 	}
 }
 
@@ -66,6 +68,32 @@ func countInterrupts() {
 			n++
 			fmt.Println("interrupted")
 		}
+	}
+}
+
+// signalNumbers are the signals that await can be asked for.
+var signalNumbers = map[string]syscall.Signal{
+	"TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "INT": syscall.SIGINT,
+	"QUIT": syscall.SIGQUIT, "USR1": syscall.SIGUSR1, "USR2": syscall.SIGUSR2,
+}
+
+// await ends with 7 on the signal, and with 0 when its stdin ends. A shell that
+// traps the signal and reads would not do: dash loses one that arrives between
+// its look for signals and its read(2), and reads on (3 of 60,000 runs under load).
+func await(name string) {
+	ch := make(chan os.Signal, 1)
+	signal.Notify(ch, signalNumbers[name])
+	fmt.Println("ready")
+	ended := make(chan struct{})
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		close(ended)
+	}()
+	select {
+	case <-ch:
+		os.Exit(7)
+	case <-ended:
+		os.Exit(0)
 	}
 }
 
