@@ -56,24 +56,16 @@ func (f *Finder) find(protocol uint8, from, to netip.AddrPort) (*policy.Process,
 	if err != nil {
 		return nil, err
 	}
-	pid, err := f.holder("socket:[" + strconv.FormatUint(uint64(inode), 10) + "]")
-	if err != nil {
-		return nil, err
-	}
-	k := look(int(f.proc.Fd()), pid)
-	if k == nil {
-		return nil, ErrUnknown // it has just ended
-	}
-	defer k.close()
-	return k.described, nil
+	return f.holder("socket:[" + strconv.FormatUint(uint64(inode), 10) + "]")
 }
 
 // holder returns the newest process that has the socket open: the last one that
 // was started is most often the one that connects.
-func (f *Finder) holder(link string) (int, error) {
-	names, err := readDir(int(f.proc.Fd()), ".")
+func (f *Finder) holder(link string) (*policy.Process, error) {
+	proc := int(f.proc.Fd())
+	names, err := readDir(proc, ".")
 	if err != nil {
-		return 0, fmt.Errorf("list the processes: %w", err)
+		return nil, fmt.Errorf("list the processes: %w", err)
 	}
 	var pids []int
 	for _, name := range names {
@@ -83,54 +75,58 @@ func (f *Finder) holder(link string) (int, error) {
 	}
 	slices.Sort(pids)
 	for _, pid := range slices.Backward(pids) {
-		if f.holds(pid, link) {
-			return pid, nil
+		if !f.holds(pid, link) {
+			continue
+		}
+		if k := look(proc, pid); k != nil { // else it has just ended
+			defer k.close()
+			return k.described, nil
 		}
 	}
-	return 0, ErrUnknown
+	return nil, ErrUnknown
 }
 
+// holds reports whether a process has the socket open, or, where its first thread
+// has ended and shows nothing any more, one of its threads.
 func (f *Finder) holds(pid int, link string) bool {
-	dir, err := unix.Openat(int(f.proc.Fd()), strconv.Itoa(pid)+"/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	dir, err := openProcess(int(f.proc.Fd()), pid)
 	if err != nil {
 		return false // it has ended
 	}
 	defer unix.Close(dir)
-	names, err := readDir(dir, "")
+	has, files := hasOpen(dir, "fd", link)
+	if has || files > 0 {
+		return has
+	}
+	threads, err := readDir(dir, "task")
 	if err != nil {
 		return false
 	}
-	buf := make([]byte, 64)
-	for _, name := range names {
-		n, err := unix.Readlinkat(dir, name, buf)
-		if err == nil && string(buf[:n]) == link {
+	for _, thread := range threads {
+		if has, _ := hasOpen(dir, "task/"+thread+"/fd", link); has {
 			return true
 		}
 	}
 	return false
 }
 
-// readDir returns the names in a directory: of the file descriptor itself, or of
-// a fresh view of it when sub is ".", so that a shared one keeps its position.
-func readDir(dir int, sub string) ([]string, error) {
-	if sub != "" {
-		fd, err := unix.Openat(dir, sub, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return nil, err
-		}
-		defer unix.Close(fd)
-		dir = fd
+// hasOpen looks through a list of open files, and returns how many there are.
+func hasOpen(dir int, list, link string) (has bool, files int) {
+	fds, err := openDir(dir, list)
+	if err != nil {
+		return false, 0
 	}
-	var names []string
-	buf := make([]byte, 16<<10)
-	for {
-		n, err := unix.ReadDirent(dir, buf)
-		if err != nil {
-			return nil, err
-		}
-		if n == 0 {
-			return names, nil
-		}
-		_, _, names = unix.ParseDirent(buf[:n], -1, names)
+	defer unix.Close(fds)
+	names, err := entries(fds)
+	if err != nil {
+		return false, 0
 	}
+	buf := make([]byte, 64)
+	for _, name := range names {
+		n, err := unix.Readlinkat(fds, name, buf)
+		if err == nil && string(buf[:n]) == link {
+			return true, len(names)
+		}
+	}
+	return false, len(names)
 }

@@ -3,7 +3,6 @@ package sockowner
 import (
 	"bytes"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/juliendoutre/proxaudit/policy"
@@ -17,6 +16,9 @@ const (
 	maxParents = 32
 	// maxKnown bounds the processes that are kept. Beyond, all are forgotten.
 	maxKnown = 64
+	// maxPrograms bounds the programs that a process is followed through while it
+	// becomes one after the other.
+	maxPrograms = 8
 )
 
 // Process returns the process of that PID, as seen in the jail, which started so
@@ -58,8 +60,8 @@ func (f *Finder) forget() {
 	clear(f.known)
 }
 
-// known is a process that has been looked at. Its directory in /proc is open:
-// that never shows another one, whoever gets the PID.
+// known is a process that has been looked at. Its directory in /proc is open, or
+// that of one of its threads: that never shows another one, whoever gets the PID.
 type known struct {
 	pid, dir int
 	start    uint64 // in clock ticks since the machine started
@@ -77,7 +79,8 @@ type ancestor struct {
 	exe string
 }
 
-// look reads what there is to know, nil where there is no such process.
+// look reads what there is to know, nil where there is no such process. One that
+// has ended and that its parent has not waited for yet is none.
 func look(proc, pid int) *known {
 	dir, err := openProcess(proc, pid)
 	if err != nil {
@@ -85,35 +88,65 @@ func look(proc, pid int) *known {
 	}
 	k, buf := &known{pid: pid, dir: dir, command: -1}, new(scratch)
 	parent, start, ok := stat(dir)
-	if !ok {
+	if ok {
+		k.start = start
+		k.dir, ok = living(dir, buf)
+	}
+	if !ok || !k.program(buf) {
 		k.close()
 		return nil
-	}
-	k.start, k.exe = start, string(exe(dir, buf))
-	k.command, err = unix.Openat(dir, "cmdline", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err == nil {
-		k.argv = slices.Clone(k.read(buf))
 	}
 	for parent > 1 && len(k.parents) < maxParents {
 		dir, err := openProcess(proc, parent)
 		if err != nil {
 			break
 		}
-		k.parents = append(k.parents, ancestor{dir, string(exe(dir, buf))})
 		parent, _, _ = stat(dir)
+		dir, _ = living(dir, buf)
+		path, _ := exe(dir, buf)
+		k.parents = append(k.parents, ancestor{dir, string(path)})
 	}
 	k.described = k.describe()
 	return k
 }
 
+// program reads what the process executes, and reports whether it lives.
+func (k *known) program(buf *scratch) bool {
+	var err error
+	if k.command, err = unix.Openat(k.dir, "cmdline", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+		return false
+	}
+	var alive bool
+	k.exe, k.argv, alive = together(
+		func() (string, bool) { path, ok := exe(k.dir, buf); return string(path), ok },
+		func() []byte { return slices.Clone(k.read(buf)) })
+	return alive
+}
+
+// together returns the path and the command line of one and the same program, for
+// the process may become another between a look at the one and at the other
+// (execve(2)). While it does, there is a path and no command line yet: then none is
+// told, and none if it does so again and again.
+func together(path func() (string, bool), commandLine func() []byte) (exe string, argv []byte, alive bool) {
+	exe, alive = path()
+	for range maxPrograms {
+		before := exe
+		argv = commandLine()
+		if exe, alive = path(); !alive || exe == before {
+			return exe, argv, alive
+		}
+	}
+	return exe, nil, true
+}
+
 // unchanged reports whether all is as it was when the process was looked at:
 // neither it nor a parent has executed another program or ended.
 func (k *known) unchanged(buf *scratch) bool {
-	if k.exe == "" || string(exe(k.dir, buf)) != k.exe || !bytes.Equal(k.read(buf), k.argv) {
+	if !executes(k.dir, k.exe, buf) || !bytes.Equal(k.read(buf), k.argv) {
 		return false
 	}
 	for _, a := range k.parents {
-		if a.exe == "" || string(exe(a.dir, buf)) != a.exe {
+		if !executes(a.dir, a.exe, buf) {
 			return false
 		}
 	}
@@ -148,44 +181,4 @@ func (k *known) close() {
 	if k.command >= 0 {
 		unix.Close(k.command)
 	}
-}
-
-func openProcess(proc, pid int) (int, error) {
-	return unix.Openat(proc, strconv.Itoa(pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-}
-
-// scratch is what is read into. It is kept off the stack: a connection's
-// goroutine is new, and its stack would have to grow.
-type scratch [max(unix.PathMax, maxArgv)]byte
-
-// exe returns the program that a process executes, in buf; nothing where it has
-// ended.
-func exe(dir int, buf *scratch) []byte {
-	n, err := unix.Readlinkat(dir, "exe", buf[:])
-	if err != nil {
-		return nil
-	}
-	return buf[:n]
-}
-
-// stat reads the fourth field of /proc/PID/stat, the parent, and the 22nd
-// (proc_pid_stat(5)); the second, the name in parentheses, may hold anything.
-func stat(dir int) (parent int, start uint64, ok bool) {
-	fd, err := unix.Openat(dir, "stat", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return 0, 0, false
-	}
-	defer unix.Close(fd)
-	var buf [1024]byte
-	n, err := unix.Read(fd, buf[:])
-	if err != nil {
-		return 0, 0, false
-	}
-	fields := bytes.Fields(buf[bytes.LastIndexByte(buf[:n], ')')+1 : n])
-	if len(fields) < 20 {
-		return 0, 0, false
-	}
-	parent, err1 := strconv.Atoi(string(fields[1]))
-	start, err2 := strconv.ParseUint(string(fields[19]), 10, 64)
-	return parent, start, err1 == nil && err2 == nil
 }
