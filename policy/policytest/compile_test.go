@@ -224,27 +224,24 @@ func (r rule) opaque(b *strings.Builder, hit string) {
 func decision(def string) string {
 	blind := ""
 	if def != "deny" {
-		blind = `, "tls": "passthrough"`
+		blind = `, "tcp": "passthrough"`
 	}
 	return fmt.Sprintf(`
 answer(action, hits) := object.union(
 	{"action": action, "rule": sprintf("policy.yaml:%%d", [min({h.line | some h in hits})]), "networks": {n | some h in hits; some n in h.networks}},
-	{"tls": "passthrough"},
-) if {
-	action != "deny"
-	passes
-}
-
-answer(action, hits) := {"action": action, "rule": sprintf("policy.yaml:%%d", [min({h.line | some h in hits})]), "networks": {n | some h in hits; some n in h.networks}} if {
-	action != "deny"
-	not passes
-}
+	unread,
+) if action != "deny"
 
 answer("deny", hits) := {"action": "deny", "rule": sprintf("policy.yaml:%%d", [min({h.line | some h in hits})])}
 
-passes if input.scheme == "tcp"
+default unread := {}
 
-passes if input.method == "CONNECT"
+unread := {"tls": "passthrough"} if input.method == "CONNECT"
+
+unread := {"tcp": "passthrough"} if {
+	input.scheme == "tcp"
+	input.method != "CONNECT"
+}
 
 opens if {
 	input.method != "CONNECT"

@@ -44,6 +44,10 @@ func TestDecide(t *testing.T) {
 			"# METADATA\n# title: the mirror\nallow if input.host == \"ok.test\"",
 			policy.Decision{Action: policy.Allow, Rule: "the mirror"},
 		},
+		"allow by a rule with a title of proxaudit's own": {
+			"# METADATA\n# title: proxaudit:identity\nallow if input.host == \"ok.test\"",
+			policy.Decision{Action: policy.Allow, Rule: "gate.rego:4"},
+		},
 		"allow with labels of the author's own": {
 			"# METADATA\n# labels:\n#   team: build\nallow if ok\n\n# METADATA\n# labels: {team: web}\nok if input.host == \"ok.test\"",
 			policy.Decision{Action: policy.Allow, Rule: "gate.rego:5"},
@@ -94,7 +98,7 @@ func TestDecide(t *testing.T) {
 		},
 		"decision with a rule and a mistake": {
 			`decision := {"action": "allow", "another": 1, "rule": "npm"}`,
-			policy.Decision{Rule: "npm", Reason: `decision has an unknown key "another": want action, reason, rule, tls or networks`},
+			policy.Decision{Rule: "npm", Reason: `decision has an unknown key "another": want action, reason, rule, tls, tcp or networks`},
 		},
 		"decision with a rule that is made up": {
 			"decision := {\"action\": \"allow\", \"rule\": r} if r := sprintf(\"%s\", [\"\"])",
@@ -142,7 +146,7 @@ func TestDecide(t *testing.T) {
 		},
 		"decision with an unknown key": {
 			`decision := {"action": "allow", "network": ["10.0.0.0/8"]}`,
-			policy.Decision{Rule: "gate.rego:2", Reason: `decision has an unknown key "network": want action, reason, rule, tls or networks`},
+			policy.Decision{Rule: "gate.rego:2", Reason: `decision has an unknown key "network": want action, reason, rule, tls, tcp or networks`},
 		},
 		"decision with a key that is no string": {
 			`decision := {"action": "allow", 1: "x"}`,
@@ -156,13 +160,13 @@ func TestDecide(t *testing.T) {
 			`decision := {"action": "allow", "rule": 3}`,
 			policy.Decision{Rule: "gate.rego:2", Reason: "decision.rule is a number, want a string"},
 		},
-		"passthrough": {
-			`decision := {"action": "allow", "tls": "passthrough"}`,
-			policy.Decision{Action: policy.Allow, Rule: "gate.rego:2", Passthrough: true},
+		"passthrough as an answer to a request": {
+			`decision := {"action": "allow", "tls": "passthrough", "tcp": "passthrough", "networks": ["10.0.0.0/8"]}`,
+			policy.Decision{Rule: "gate.rego:2", Reason: "the answer is about what nobody reads (passthrough), and this is a request: answer it without that word"},
 		},
-		"passthrough with log": {
-			`decision := {"action": "log", "tls": "passthrough"}`,
-			policy.Decision{Action: policy.Log, Rule: "gate.rego:2", Passthrough: true},
+		"a name of proxaudit's own": {
+			`decision := {"action": "deny", "rule": "proxaudit:identity"}`,
+			policy.Decision{Rule: "gate.rego:2", Reason: `decision.rule is "proxaudit:identity": names that begin with proxaudit: are those of denials that no policy makes`},
 		},
 		"passthrough means nothing with deny": {
 			`decision := {"action": "deny", "tls": "passthrough", "networks": ["10.0.0.0/8"]}`,
@@ -175,6 +179,10 @@ func TestDecide(t *testing.T) {
 		"passthrough as a boolean": {
 			`decision := {"action": "allow", "tls": true}`,
 			policy.Decision{Rule: "gate.rego:2", Reason: "decision.tls is a boolean, want a string"},
+		},
+		"tcp misspelled": {
+			`decision := {"action": "allow", "tcp": "raw"}`,
+			policy.Decision{Rule: "gate.rego:2", Reason: `decision.tcp is "raw": want passthrough, or no tcp at all`},
 		},
 		"networks as an array": {
 			`decision := {"action": "allow", "networks": ["10.0.0.0/8", "fd00::/8"]}`,
@@ -299,7 +307,9 @@ func TestQuestions(t *testing.T) {
 	const rules = `
 decision := {"action": "allow", "tls": "passthrough"} if { input.method == "CONNECT"; input.host == "pinned.test" }
 decision := {"action": "allow"} if { input.method == "CONNECT"; input.host == "ok.test" }
-decision := {"action": "allow"} if { input.scheme == "tcp"; input.port == 22; input.method == "" }`
+decision := {"action": "allow"} if { input.scheme == "tcp"; input.port == 22; input.method == "" }
+decision := {"action": "log", "tcp": "passthrough"} if input.port == 5432
+decision := {"action": "allow", "tls": "passthrough", "tcp": "passthrough"} if input.host == "both.test"`
 	tests := map[string]struct {
 		r    policy.Request
 		want policy.Decision
@@ -319,6 +329,26 @@ decision := {"action": "allow"} if { input.scheme == "tcp"; input.port == 22; in
 		"raw TCP": {
 			policy.Request{Scheme: "tcp", Host: "git.test", Port: 22},
 			policy.Decision{Action: policy.Allow, Rule: "gate.rego:5"},
+		},
+		"raw TCP, passed through": {
+			policy.Request{Scheme: "tcp", Host: "db.test", Port: 5432},
+			policy.Decision{Action: policy.Log, Rule: "gate.rego:6", Passthrough: true},
+		},
+		"CONNECT, answered for raw TCP": {
+			policy.Request{Method: "CONNECT", Scheme: "https", Host: "db.test", Port: 5432},
+			policy.Decision{Rule: "gate.rego:6", Reason: `"tcp": "passthrough" is about raw TCP alone: for TLS that is not decrypted answer "tls": "passthrough"`},
+		},
+		"CONNECT, by either": {
+			policy.Request{Method: "CONNECT", Scheme: "https", Host: "both.test", Port: 443},
+			policy.Decision{Action: policy.Allow, Rule: "gate.rego:7", Passthrough: true},
+		},
+		"raw TCP, by either": {
+			policy.Request{Scheme: "tcp", Host: "both.test", Port: 1},
+			policy.Decision{Action: policy.Allow, Rule: "gate.rego:7", Passthrough: true},
+		},
+		"a CONNECT that is of no TLS": {
+			policy.Request{Method: "CONNECT", Scheme: "http", Host: "both.test", Port: 443},
+			policy.Decision{Rule: "gate.rego:7", Reason: "the answer is about what nobody reads (passthrough), and this is a request: answer it without that word"},
 		},
 	}
 	p := load(t, rules)

@@ -66,14 +66,18 @@ func (l *linting) answer(r *ast.Rule) {
 		return
 	}
 	if message := wrongKey(object); message != "" {
-		wrong(message, mend+"; further keys are reason, rule, tls and networks")
+		wrong(message, mend+"; further keys are reason, rule, tls, tcp and networks")
+	}
+	if word, of := misplaced(object, r.Body); word != "" {
+		wrong(fmt.Sprintf(`"%s": "passthrough" answers about %s alone, which the conditions exclude`, word, of),
+			`for raw TCP write "tcp": "passthrough", for TLS that is not decrypted "tls", for a request neither`)
 	}
 }
 
 // wrongKey returns what keeps an object from being a decision, as far as it is
 // written out.
 func wrongKey(object ast.Object) string {
-	var d policy.Decision
+	var s said
 	hasAction, allWritten := false, true
 	var message string
 	object.Foreach(func(key, value *ast.Term) {
@@ -87,7 +91,7 @@ func wrongKey(object ast.Object) string {
 		if !ast.IsConstant(written) {
 			written = standIn(string(name))
 		}
-		if err := readKey(&d, string(name), written); err != nil && message == "" {
+		if err := readKey(&s, string(name), written); err != nil && message == "" {
 			message = err.Error()
 		}
 	})
@@ -102,7 +106,7 @@ func standIn(key string) ast.Value {
 	switch key {
 	case "action":
 		return ast.String("deny")
-	case "tls":
+	case "tls", "tcp":
 		return ast.String("passthrough")
 	case "networks":
 		return ast.NewArray()

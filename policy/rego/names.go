@@ -98,7 +98,7 @@ func namesItself(value ast.Value) bool {
 		return false
 	}
 	name, ok := rule.Value.(ast.String)
-	return ok && name != "" || !ast.IsConstant(rule.Value)
+	return ok && name != "" && !reserved(string(name)) || !ast.IsConstant(rule.Value)
 }
 
 // labelRules gives every rule of the entry, with its else branches, a label by
@@ -129,7 +129,7 @@ func labelRules(m *ast.Module, entry, file string) {
 // nameOf returns the title in a rule's METADATA, else its file and line.
 func nameOf(r *ast.Rule, file string) string {
 	for _, a := range r.Annotations {
-		if a.Scope == "rule" && a.Title != "" {
+		if a.Scope == "rule" && a.Title != "" && !reserved(a.Title) {
 			return a.Title
 		}
 	}

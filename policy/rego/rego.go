@@ -6,9 +6,11 @@
 //	decision := {"action": "allow", "reason": "…", "rule": "…"}
 //	allow := true
 //
-// An action is allow, deny or log. A decision may further hold `tls`, whose only
-// value is "passthrough", and `networks`, an array or set of prefixes; see
-// policy.Decision. What a policy may look at is Input.
+// An action is allow, deny or log. A decision may further hold `networks`, an array
+// or set of prefixes, and `tls` or `tcp`, whose only value is "passthrough": the
+// words for TLS that is not decrypted and for raw TCP; see policy.Decision. An
+// answer with one of them denies whatever else it is given to, a request in the
+// clear too. What a policy may look at is Input.
 //
 // Whatever is not a clear answer denies: undefined, a wrong type, an unknown
 // key, a conflict, an error of a builtin, a decision that takes too long. None
@@ -135,5 +137,5 @@ func (p *Policy) Decide(ctx context.Context, r *policy.Request) (policy.Decision
 	if err != nil {
 		return policy.Decision{Rule: p.entry, Reason: err.Error()}, err
 	}
-	return p.decision(answer, rule), nil
+	return p.decision(answer, rule, r), nil
 }
