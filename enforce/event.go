@@ -30,6 +30,11 @@ const (
 // learned from it and no policy is asked about it.
 const RuleSilence = "proxaudit:silence"
 
+// RuleTLS is the rule of an event about a client that ended the handshake in which
+// it was to be decrypted, as one does that does not trust the run's authority. No
+// policy refused it, and it went nowhere.
+const RuleTLS = "proxaudit:tls"
+
 // Event is one JSON line: one decision, or what came of one. The JSON names are
 // relied on from outside. Values from the wire are kept as they were; JSON
 // escapes what a terminal would act on, and other formats must do the same.
@@ -84,6 +89,10 @@ type Event struct {
 	Address string `json:"address,omitempty"`
 	// Error says why what was allowed did not complete.
 	Error string `json:"error,omitempty"`
+	// Failure is the same in plain words: one text for all errors of a kind. Hint
+	// is what to do next, where that is known; it may hold text from the wire.
+	Failure string `json:"failure,omitempty"`
+	Hint    string `json:"hint,omitempty"`
 
 	Package  string          `json:"package,omitempty"`
 	Registry string          `json:"registry,omitempty"`

@@ -66,6 +66,8 @@ func appendOutcome(b []byte, ev *Event) []byte {
 	}
 	b = appendText(b, `,"address":`, ev.Address)
 	b = appendText(b, `,"error":`, ev.Error)
+	b = appendText(b, `,"failure":`, ev.Failure)
+	b = appendText(b, `,"hint":`, ev.Hint)
 
 	b = appendText(b, `,"package":`, ev.Package)
 	b = appendText(b, `,"registry":`, ev.Registry)

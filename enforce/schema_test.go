@@ -128,7 +128,7 @@ func fullEvent() enforce.Event {
 		URL: "https://npm.example.org:8443/lodash?token=REDACTED", Via: "https://npm.example.org/latest", Protocol: "HTTP/2.0",
 		Action: policy.Log, Blocked: true, Rule: "policy.yaml:7", Reason: "reviewed \"by\" hand", Policy: "sha256:" + strings.Repeat("0b", 32), Allow: "- GET …",
 		Status: 302, Location: "https://cdn.example.org/lodash?token=REDACTED", RequestBytes: 1, ResponseBytes: 1 << 40, RequestFrames: 2, ResponseFrames: 3, SHA256: strings.Repeat("0a", 32), DurationMS: 12.25,
-		Address: "192.0.2.7:8443", Error: "reset", Package: "pkg:npm/lodash@4.17.21", Registry: "https://npm.example.org/",
+		Address: "192.0.2.7:8443", Error: "reset", Failure: "the server cut the connection", Hint: "ask", Package: "pkg:npm/lodash@4.17.21", Registry: "https://npm.example.org/",
 		Process:        &policy.Process{PID: 42, Exe: "/usr/bin/node", Argv: []string{"npm", "ci"}, Parents: []string{"make"}},
 		RequestHeader:  map[string][]string{"Accept": {"*/*", ""}, "A": {"b"}},
 		ResponseHeader: map[string][]string{"Server": {}},

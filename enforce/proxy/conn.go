@@ -50,6 +50,7 @@ type clientConn struct {
 	// serverName is what the client's handshake asked for, "" for nothing.
 	serverName string
 	guard      *guard // around this connection; nil for HTTP/2
+	tail       *tail  // of what was read; nil but during the handshake
 	out        outbox
 	attribute
 }
@@ -65,11 +66,15 @@ type attribute struct {
 func (c *clientConn) Read(b []byte) (int, error) {
 	if c.buffered != nil {
 		if c.buffered.Buffered() > 0 {
-			return c.buffered.Read(b)
+			n, err := c.buffered.Read(b)
+			c.tail.keep(b[:n])
+			return n, err
 		}
 		c.buffered = nil
 	}
-	return c.Conn.Read(b)
+	n, err := c.Conn.Read(b)
+	c.tail.keep(b[:n])
+	return n, err
 }
 
 // Close closes the connection and makes room for another one.

@@ -59,8 +59,7 @@ func (p *Proxy) refuseConnect(client net.Conn, r *http.Request, err error) {
 	ev := p.newEvent(enforce.StageConnect, &policy.Request{Method: http.MethodConnect}, nil)
 	ev.Host = r.RequestURI
 	p.Gate.Settle(ev, policy.Decision{Rule: ruleIdentity, Reason: err.Error()})
-	body := "proxaudit: " + enforce.Printable(err.Error()) + "\n"
-	_, _ = fmt.Fprintf(client, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body)
+	_ = refuseByHand(client, http.StatusBadRequest, "proxaudit: refused\nreason: "+enforce.Printable(err.Error())+"\n")
 }
 
 // passRaw asks whether a rule lets whatever is sent on this connection pass
@@ -126,10 +125,13 @@ func (p *Proxy) raw(ctx context.Context, cc *clientConn) {
 // decrypt shakes hands with the client and hands the connection on. A client
 // that refuses our certificate is worth an event: its build is about to break.
 func (p *Proxy) decrypt(ctx context.Context, cc *clientConn) {
+	cc.tail = new(tail)
 	conn := tls.Server(cc, p.tls)
 	hctx, cancel := context.WithTimeout(ctx, p.Limits.HandshakeTimeout)
 	err := conn.HandshakeContext(hctx)
 	cancel()
+	last := cc.tail
+	cc.tail = nil
 	if err == nil {
 		state := conn.ConnectionState()
 		cc.serverName = state.ServerName
@@ -144,13 +146,7 @@ func (p *Proxy) decrypt(ctx context.Context, cc *clientConn) {
 	if errors.Is(err, io.EOF) || p.life.Err() != nil {
 		return // a port probe, or the end of the run: nothing was asked
 	}
-	ev := p.newEvent(enforce.StageConnect, cc.opaqueRequest(), nil)
-	ev.Error = "TLS handshake with the client: " + err.Error()
-	if errors.Is(err, errServerName) {
-		p.Gate.Settle(ev, policy.Decision{Rule: ruleIdentity, Reason: err.Error()})
-		return
-	}
-	p.Gate.Settle(ev, policy.Decision{Rule: ruleTLS, Reason: "the client did not accept the run's certificate; if it pins one, a rule with `tls: passthrough` lets it pass undecrypted"})
+	p.undecrypted(cc, err, last)
 }
 
 // errServerName is why a handshake fails that names no host.

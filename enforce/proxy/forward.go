@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"hash"
 	"io"
 	"net/http"
@@ -57,7 +59,10 @@ func (p *Proxy) forward(r *http.Request, x *exchange) (*http.Response, error) {
 		ev := p.responseEvent(x, resp.StatusCode, header)
 		ev.ResponseBytes, ev.SHA256, ev.ResponseBody = b.n, b.digest(), b.kept.event()
 		if x.failed != nil {
-			ev.Error = "the response broke off: " + enforce.RedactText(x.failed.Error())
+			tellFailure(ev, fmt.Errorf("the response broke off: %w", x.failed))
+			if !errors.Is(x.failed, context.Canceled) {
+				ev.Failure = "the response broke off"
+			}
 		}
 		p.recordResponse(ev)
 	}

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -72,8 +71,7 @@ func (g *guard) Write(b []byte) (int, error) {
 		g.refused(g.frames.method, "net/http: "+string(text))
 		return g.Conn.Write(b)
 	}
-	body := "proxaudit: refused: " + enforce.Printable(bad.Error()) + "\n"
-	if _, err := fmt.Fprintf(g.Conn, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body); err != nil {
+	if err := refuseByHand(g.Conn, http.StatusBadRequest, "proxaudit: refused\nreason: "+enforce.Printable(bad.Error())+"\n"); err != nil {
 		return 0, err
 	}
 	g.linger()

@@ -52,7 +52,7 @@ func (p *Proxy) serveFront(w http.ResponseWriter, r *http.Request) {
 	if !r.URL.IsAbs() {
 		p.refuseHead(connOf(r.Context()), r.Method, fmt.Sprintf("a request to the proxy as if it were a server, for host %q", r.Host))
 		w.Header().Set("Connection", "close") // the guard may not have read what follows
-		http.Error(w, "proxaudit: this is the proxy of a run; it serves requests with an absolute URL and CONNECT (RFC 9110 section 7.1)", http.StatusBadRequest)
+		refuseMeant(w, r, "this is the proxy of a run; it serves requests with an absolute URL and CONNECT (RFC 9110 section 7.1)")
 		return
 	}
 	p.serve(w, r, target{})
@@ -71,10 +71,17 @@ func (p *Proxy) serveInner(w http.ResponseWriter, r *http.Request) {
 		ev := p.newEvent(enforce.StageConnect, &policy.Request{Method: r.Method, Scheme: "https", Host: cc.target.host, Port: cc.target.port}, cc.shown)
 		p.Gate.Settle(ev, policy.Decision{Rule: ruleIdentity, Reason: "a CONNECT to " + r.Host + " inside a tunnel"})
 		w.Header().Set("Connection", "close") // what follows was not read as HTTP
-		http.Error(w, "proxaudit: a CONNECT inside a tunnel is refused", http.StatusBadRequest)
+		refuseMeant(w, r, "a CONNECT inside a tunnel")
 	default:
 		p.serve(w, r, cc.target)
 	}
+}
+
+// refuseMeant answers a request that was meant for another kind of server.
+func refuseMeant(w http.ResponseWriter, r *http.Request, reason string) {
+	text := "proxaudit: refused\nreason: " + reason + "\n"
+	explain(r, http.StatusBadRequest, text)
+	http.Error(w, strings.TrimSpace(text), http.StatusBadRequest)
 }
 
 // serve makes an exchange of a request and sends it through goproxy's chain.

@@ -14,7 +14,6 @@ import (
 const (
 	ruleIdentity = "proxaudit:identity" // names of one request that disagree
 	rulePath     = "proxaudit:path"     // a path that can be read in two ways
-	ruleTLS      = "proxaudit:tls"      // a handshake that failed
 	ruleAddress  = "proxaudit:address"  // an address that is not public
 	ruleMessage  = "proxaudit:message"  // a request that is not well-formed HTTP
 	ruleUpgrade  = "proxaudit:upgrade"  // a protocol that cannot be judged

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,17 +16,32 @@ const maxPhrase = 200
 // npm, pip, wget and RubyGems print that line and nothing of the body. In HTTP/2
 // there is none.
 func explain(r *http.Request, status int, text string) {
+	phrase := phraseOf(status, text)
+	if cc := connOf(r.Context()); phrase != "" && r.ProtoMajor == 1 && cc != nil && cc.guard != nil {
+		cc.guard.phrase.Store(&phrase)
+	}
+}
+
+// phraseOf is the status and the reason that text has, as a status line says them;
+// "" where it has none.
+func phraseOf(status int, text string) string {
 	_, reason, ok := strings.Cut(text, "\nreason: ")
-	cc := connOf(r.Context())
-	if !ok || r.ProtoMajor != 1 || cc == nil || cc.guard == nil {
-		return
+	if !ok {
+		return ""
 	}
 	reason, _, _ = strings.Cut(reason, "\n")
 	if len(reason) > maxPhrase {
 		reason = reason[:maxPhrase] + "..."
 	}
-	phrase := fmt.Sprintf("%d %s (proxaudit: %s)", status, http.StatusText(status), strings.Map(visible, reason))
-	cc.guard.phrase.Store(&phrase)
+	return fmt.Sprintf("%d %s (proxaudit: %s)", status, http.StatusText(status), strings.Map(visible, reason))
+}
+
+// refuseByHand writes the answer to a request that no net/http serves, or serves no
+// longer: text with a reason in it, for people. The connection is to end with it.
+func refuseByHand(w io.Writer, status int, text string) error {
+	_, err := fmt.Fprintf(w, "HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
+		phraseOf(status, text), len(text), text)
+	return err
 }
 
 // visible keeps what a status line may hold and every client can print (RFC 9112

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
-	"strconv"
 	"time"
 
 	"github.com/juliendoutre/proxaudit/enforce"
@@ -78,15 +78,20 @@ func (p *Proxy) failTunnel(ev *enforce.Event, cc *clientConn, err error, reply b
 		end.Stage = enforce.StageConnect
 		p.Gate.Settle(&end, refusedAddress(refused))
 	} else {
-		end.Stage, end.Error = enforce.StageResponse, err.Error()
+		end.Stage = enforce.StageResponse
+		tellFailure(&end, err)
 		_ = p.Gate.Record(&end)
 	}
 	if !reply {
 		abort(cc)
 		return
 	}
-	body := "proxaudit: " + enforce.Printable(err.Error()) + "\n"
-	_, _ = io.WriteString(cc.Conn, "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\nConnection: close\r\n\r\n"+body)
+	what := "CONNECT " + cc.target.full
+	if refused != nil {
+		_ = refuseByHand(cc.Conn, http.StatusForbidden, "proxaudit: denied: "+what+"\nreason: "+enforce.Printable(end.Reason)+"\n")
+	} else {
+		_ = refuseByHand(cc.Conn, http.StatusBadGateway, failureText(what, &end))
+	}
 	_ = cc.Close()
 }
 

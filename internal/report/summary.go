@@ -43,6 +43,7 @@ type Summary struct {
 	mu       sync.Mutex
 	requests int
 	failures int
+	distrust int // connections that a client ended rather than be decrypted
 	blocked  int
 	hosts    tally
 	packages tally
@@ -51,6 +52,8 @@ type Summary struct {
 	datagrams tally
 	denials   findings
 	logged    findings
+	failed    findings
+	untrusted findings
 }
 
 // tally counts occurrences of up to maxRemembered names.
@@ -101,42 +104,13 @@ func (t *tally) packages() []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(t.count)), func(purl string) bool { return versioned[purl] })
 }
 
-// finding is one thing to tell, however often it happened.
-type finding struct {
-	event enforce.Event
-	times int
-}
-
-type findings struct {
-	byKey map[string]*finding
-	lost  int
-}
-
-func (f *findings) add(ev enforce.Event) {
-	if f.byKey == nil {
-		f.byKey = map[string]*finding{}
-	}
-	key := ev.Method + " " + ev.URL + " " + ev.Rule + " " + ev.Reason
-	if known, ok := f.byKey[key]; ok {
-		known.times++
-		return
-	}
-	if len(f.byKey) >= maxRemembered {
-		f.lost++
-		return
-	}
-	f.byKey[key] = &finding{event: ev, times: 1}
-}
-
 // Record implements enforce.Recorder; it never fails.
 func (s *Summary) Record(ev enforce.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch ev.Stage {
 	case enforce.StageResponse:
-		if ev.Error != "" || ev.Status >= 500 {
-			s.failures++
-		}
+		s.follow(ev)
 		return nil
 	case enforce.StageDNS, enforce.StagePolicy:
 		return nil // it decides nothing
@@ -153,6 +127,11 @@ func (s *Summary) Record(ev enforce.Event) error {
 	if ev.Stage != enforce.StageConnect || !ev.Blocked {
 		s.requests++
 	}
+	if ev.Rule == enforce.RuleTLS {
+		s.distrust++
+		s.untrusted.add(failureKey(&ev), ev)
+		return nil
+	}
 	if ev.Blocked {
 		s.blocked++
 	} else if ev.Package != "" {
@@ -160,20 +139,28 @@ func (s *Summary) Record(ev enforce.Event) error {
 	}
 	switch ev.Action {
 	case policy.Deny:
-		s.denials.add(ev)
+		s.denials.add(decisionKey(&ev), ev)
 	case policy.Log:
 		if ev.Rule != "" {
-			s.logged.add(ev)
+			s.logged.add(decisionKey(&ev), ev)
 		}
 	}
 	return nil
 }
 
-// Blocked returns how many requests were blocked.
+// Blocked returns how many requests and connections did not pass, whether the
+// policy refused them or a client that would not be decrypted ended them.
 func (s *Summary) Blocked() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.blocked
+	if s.Mode != enforce.Enforce {
+		return s.blocked
+	}
+	return s.blocked + s.distrust
+}
+
+func decisionKey(ev *enforce.Event) string {
+	return ev.Method + " " + ev.URL + " " + ev.Rule + " " + ev.Reason
 }
 
 // WriteTo prints the summary.
@@ -188,6 +175,7 @@ func (s *Summary) WriteTo(w io.Writer) (int64, error) {
 		verb = "would be denied"
 	}
 	s.findings(&b, verb, s.denials)
+	s.failuresTo(&b)
 	s.findings(&b, "to review", s.logged)
 	list(&b, "hosts", s.hosts.byCount())
 	list(&b, "packages", packages)
@@ -201,6 +189,9 @@ func (s *Summary) head(b *strings.Builder, packages int) {
 		s.hosts.say(len(s.hosts.count), "host"), s.packages.say(packages, "package"))
 	if s.failures > 0 {
 		fmt.Fprintf(b, ", %d failed", s.failures)
+	}
+	if s.distrust > 0 {
+		fmt.Fprintf(b, ", %d refused by the client", s.distrust)
 	}
 	fmt.Fprintf(b, ", %d denied\n", s.blocked)
 	if s.Advisory {
@@ -226,27 +217,22 @@ func list(b *strings.Builder, title string, lines []string) {
 
 // findings prints each denial, or each request to review, with what to do.
 func (s *Summary) findings(b *strings.Builder, verb string, f findings) {
-	all := slices.SortedFunc(maps.Values(f.byKey), func(x, y *finding) int {
-		return cmp.Or(x.event.Time.Compare(y.event.Time), cmp.Compare(x.event.ID, y.event.ID))
-	})
-	for _, one := range all[:min(len(all), maxShown)] {
+	for _, one := range f.shown() {
 		ev := one.event
-		fmt.Fprintf(b, "proxaudit: %s: %s", verb, enforce.Printable(strings.TrimSpace(ev.Method+" "+ev.URL)))
-		if one.times > 1 {
-			fmt.Fprintf(b, " (%d times)", one.times)
-		}
-		b.WriteString("\n")
+		one.head(b, verb, strings.TrimSpace(ev.Method+" "+ev.URL))
 		field(b, "reason", ev.Reason)
 		field(b, "rule", ev.Rule)
-		if ev.Process != nil {
-			field(b, "asked by", fmt.Sprintf("%s (pid %d)", strings.Join(ev.Process.Argv, " "), ev.Process.PID))
-		}
+		askedBy(b, ev.Process)
 		if ev.Allow != "" {
 			field(b, fmt.Sprintf("to allow it, add under \"allow:\" in %s", cmp.Or(s.PolicyName, "a policy")), ev.Allow)
 		}
 	}
-	if more := len(all) - maxShown + f.lost; len(all) > maxShown {
-		fmt.Fprintf(b, "proxaudit: %s: and %d more; -output FILE keeps them all\n", verb, more)
+	f.rest(b, verb)
+}
+
+func askedBy(b *strings.Builder, who *policy.Process) {
+	if who != nil {
+		field(b, "asked by", fmt.Sprintf("%s (pid %d)", cmp.Or(strings.Join(who.Argv, " "), who.Exe), who.PID))
 	}
 }
 

@@ -41,7 +41,7 @@ func TestSummary(t *testing.T) {
 	denied.Process = &policy.Process{PID: 7, Exe: "/usr/bin/node", Argv: []string{"node", "postinstall.js"}}
 	review := request(policy.Log, "https://telemetry.example.com/")
 	review.Host, review.Rule, review.Reason = "telemetry.example.com", "policy.yaml:9", "logged by rule"
-	failed := enforce.Event{Stage: enforce.StageResponse, Status: 502, Error: "connection refused"}
+	failed := enforce.Event{Stage: enforce.StageResponse, Host: "npm.example.org", Port: 443, Status: 502, Error: "connection refused"}
 
 	s := &Summary{Mode: enforce.Enforce, Isolation: "env", Advisory: true, PolicyName: "policy.yaml", Weaknesses: []string{"-allow-socket /run/a\x1b.sock: why"}}
 	silent := enforce.Event{Stage: enforce.StageTCP, Host: "quiet.example.org", URL: "tcp://quiet.example.org:8443", Action: policy.Log, Rule: enforce.RuleSilence}
@@ -53,6 +53,8 @@ proxaudit: denied: GET https://npm.example.org/b (2 times)
   reason: no rule matches
   asked by: node postinstall.js (pid 7)
   to allow it, add under "allow:" in policy.yaml: - GET https://npm.example.org/b
+proxaudit: failed, though allowed: npm.example.org:443
+  what: connection refused
 proxaudit: to review: GET https://telemetry.example.com/
   reason: logged by rule
   rule: policy.yaml:9
