@@ -92,6 +92,9 @@ func (p *yamlPolicy) Match(r *policy.Request, each func(line int, versions bool)
 	p.policy.Matching(r, func(m allowlist.Match) { each(m.Line, m.Versioned) })
 }
 
+// Hosts implements learn.Base.
+func (p *yamlPolicy) Hosts() []string { return p.policy.Hosts() }
+
 // options are what a Learner must know of the policy.
 func (b *mergeBase) options(o learn.Options) learn.Options {
 	o.Registries, o.Existing = b.policy.Registries(), b

@@ -23,10 +23,12 @@ type domain struct {
 	chosen   string // its own label
 	label    string // what that looks like
 	requests int
+	reviewed bool // the policy that is merged into forwards to it
 }
 
 // lookalikes marks the rules and registries whose host is named like one that more
-// requests went to, or as many.
+// requests went to, or as many, or that the policy that is merged into forwards to:
+// however often who took its name was asked for, that one was reviewed.
 func (l *Learner) lookalikes(d *draft) {
 	hosts := map[string]int{}
 	for k, f := range l.flows {
@@ -40,7 +42,14 @@ func (l *Learner) lookalikes(d *draft) {
 			hosts[e.host] = max(hosts[e.host], r.requests)
 		}
 	}
-	known := newLabels(hosts)
+	reviewed := map[string]bool{}
+	if l.options.Existing != nil {
+		for _, host := range l.options.Existing.Hosts() {
+			host = strings.TrimPrefix(host, "*.")
+			hosts[host], reviewed[host] = max(hosts[host], 0), true
+		}
+	}
+	known := newLabels(hosts, reviewed)
 	for _, r := range d.rules {
 		r.reviews = known.review(r.reviews, r.host, hosts)
 	}
@@ -60,7 +69,7 @@ type labels struct {
 	near map[string][]string
 }
 
-func newLabels(hosts map[string]int) *labels {
+func newLabels(hosts map[string]int, reviewed map[string]bool) *labels {
 	ls := &labels{map[string]*domain{}, map[string]*domain{}, map[string][]string{}}
 	for host, requests := range hosts {
 		name, label := hostname.Registrable(host)
@@ -71,6 +80,7 @@ func newLabels(hosts map[string]int) *labels {
 			ls.domains[name] = &domain{name: name, chosen: label, label: looks(label)}
 		}
 		ls.domains[name].requests += requests
+		ls.domains[name].reviewed = ls.domains[name].reviewed || reviewed[host]
 	}
 	for _, d := range ls.domains {
 		was := ls.most[d.label]
@@ -79,7 +89,7 @@ func newLabels(hosts map[string]int) *labels {
 				ls.near[key] = append(ls.near[key], d.label)
 			}
 		}
-		if was == nil || cmp.Or(was.requests-d.requests, cmp.Compare(d.name, was.name)) < 0 {
+		if was == nil || d.before(was) {
 			ls.most[d.label] = d
 		}
 	}
@@ -101,23 +111,39 @@ func (ls *labels) review(reviews []string, host string, hosts map[string]int) []
 			return addWord(reviews, "its name begins like "+host[:i]+", it is of "+name)
 		}
 	}
-	if like := ls.like(ls.domains[name]); like != nil {
+	switch like := ls.like(ls.domains[name]); {
+	case like == nil:
+	case like.reviewed:
+		reviews = addWord(reviews, "is it meant to be of "+name+"? "+like.name+" is in the policy")
+	default:
 		reviews = addWord(reviews, "is it meant to be of "+name+"? "+like.name+" was asked, too")
 	}
 	return reviews
 }
 
+// before reports whether d is more likely than o to be what a name is meant to look
+// like.
+func (d *domain) before(o *domain) bool {
+	if d.reviewed != o.reviewed {
+		return d.reviewed
+	}
+	return cmp.Or(o.requests-d.requests, cmp.Compare(d.name, o.name)) < 0
+}
+
 // like returns the domain that d may be taken for, nil where there is none.
 func (ls *labels) like(d *domain) *domain {
+	if d.reviewed {
+		return nil
+	}
 	var best *domain
 	for _, key := range without(d.label) {
 		for _, label := range ls.near[key] {
 			o := ls.most[label]
 			// Under several suffixes one label is most often one owner's.
-			if o.chosen == d.chosen || o.requests < d.requests || !oneOff(label, d.label) {
+			if o.chosen == d.chosen || !o.reviewed && o.requests < d.requests || !oneOff(label, d.label) {
 				continue
 			}
-			if best == nil || cmp.Or(best.requests-o.requests, cmp.Compare(o.name, best.name)) < 0 {
+			if best == nil || o.before(best) {
 				best = o
 			}
 		}

@@ -69,3 +69,50 @@ func TestManyLookalikes(t *testing.T) {
 		t.Error("packagesx.test is not marked")
 	}
 }
+
+// TestLookalikesOfPolicy: what is merged into a policy is compared with the hosts of
+// its rules and registries, which need not have been asked, and were reviewed,
+// however often who is named like them was asked.
+func TestLookalikesOfPolicy(t *testing.T) {
+	const policy = `version: 1
+registries:
+  npm: https://npm.archives.test/
+allow:
+  - https://build.packages.test/a
+  - host: "*.widgets.test"
+  - host: build.packeges.example
+deny:
+  - host: build.secrets.test
+`
+	for _, tt := range []struct{ name, url, host, want string }{
+		{"of a rule", "https://build.packeges.test/a", "build.packeges.test", "is it meant to be of packeges.test? packages.test is in the policy"},
+		{"of a registry", "https://npm.archivs.test/x/-/x-1.0.0.tgz", "npm.archivs.test", "is it meant to be of archivs.test? archives.test is in the policy"},
+		{"of a wildcard", "https://build.widgest.test/a", "build.widgest.test", "is it meant to be of widgest.test? widgets.test is in the policy"},
+		{"a name in front", "https://build.packages.test.evil.test/a", "build.packages.test.evil.test", "its name begins like build.packages.test, it is of evil.test"},
+		{"of a rule that denies", "https://build.secrts.test/a", "build.secrts.test", ""},
+		{"of the policy itself", "https://npm.packages.test/b", "npm.packages.test", ""},
+		{"of the policy, both", "https://new.packeges.example/b", "new.packeges.example", ""},
+		{"another name", "https://build.tools.test/a", "build.tools.test", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m, err := newBase(t, policy).merge(join(get(tt.url), get(tt.url), get(tt.url)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := false
+			for line := range strings.Lines(string(m.Policy)) {
+				if !strings.Contains(line, tt.host+" ") && !strings.Contains(line, tt.host+"/ ") {
+					continue
+				}
+				found = true
+				marked := strings.Contains(line, "is it meant") || strings.Contains(line, "begins like")
+				if marked != (tt.want != "") || !strings.Contains(line, tt.want) {
+					t.Errorf("want %q of it: %s", tt.want, line)
+				}
+			}
+			if !found {
+				t.Errorf("%s is not in the policy:\n%s", tt.host, m.Policy)
+			}
+		})
+	}
+}

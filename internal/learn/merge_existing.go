@@ -19,6 +19,9 @@ type Base interface {
 	// that matches a request whose package and registry are set, hidden by another
 	// rule or not. Versions is true of rules for some versions of a package.
 	Match(r *policy.Request, each func(line int, versions bool))
+	// Hosts returns those that its rules and registries forward to, as they name
+	// them: *.example.org, too.
+	Hosts() []string
 }
 
 // answers is what a policy that is merged into says about the requests of a flow,

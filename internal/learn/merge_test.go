@@ -46,6 +46,8 @@ func (b *base) Match(q *policy.Request, each func(line int, versions bool)) {
 	b.policy.Matching(q, func(m allowlist.Match) { each(m.Line, m.Versioned) })
 }
 
+func (b *base) Hosts() []string { return b.policy.Hosts() }
+
 // merge merges runs into b.
 func (b *base) merge(runs ...[]enforce.Event) (*Merged, error) {
 	l := New(Options{Registries: b.policy.Registries(), Existing: b})

@@ -1,6 +1,7 @@
 package allowlist
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/juliendoutre/proxaudit/internal/hostname"
@@ -47,14 +48,31 @@ func (p *Policy) KnowsHost(host string) bool {
 			return true
 		}
 	}
+	return slices.Contains(p.registryHosts(), host)
+}
+
+// Hosts returns the hosts of rules that forward, as these name them (*.example.org
+// too), and of registries: some may be there twice.
+func (p *Policy) Hosts() []string {
+	out := p.registryHosts()
+	for _, r := range p.written() {
+		if r.action != policy.Deny && r.pkg == nil {
+			out = append(out, r.pattern())
+		}
+	}
+	return out
+}
+
+func (p *Policy) registryHosts() []string {
+	var out []string
 	for _, urls := range p.registries {
 		for _, url := range urls {
 			_, rest, _ := strings.Cut(url, "://")
 			authority, _, _ := strings.Cut(rest, "/")
-			if name, _, err := hostname.ParseAuthority(authority); err == nil && name == host {
-				return true
+			if name, _, err := hostname.ParseAuthority(authority); err == nil {
+				out = append(out, name)
 			}
 		}
 	}
-	return false
+	return out
 }
