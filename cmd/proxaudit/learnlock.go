@@ -11,10 +11,14 @@ func (o *options) learnsFromLockfiles() bool {
 	return len(o.learnLock.lockfiles) > 0 && len(o.command) == 0 && !o.server
 }
 
-// sayUnplaced warns of lockfiles whose rules let nothing through.
+// sayUnplaced warns of lockfiles whose rules let nothing through, or less than a
+// build needs.
 func (l *learning) sayUnplaced(con console) {
 	for _, f := range l.Unplaced() {
 		say(con.err, "warning", noRegistry(f))
+	}
+	for _, f := range l.Built() {
+		say(con.err, "warning", built(f))
 	}
 }
 

@@ -105,6 +105,7 @@ func (l *policyLoader) readLocked(p *policies, registries ecosystem.Registries) 
 		} else if few := f.Unnamed(registries[f.Type]); len(few) > 0 {
 			p.warnings = append(p.warnings, unnamed(f, few))
 		}
+		p.warnings = append(p.warnings, unallowed(f, beside)...)
 		one, err := locked(f, registries[f.Type], beside)
 		if err != nil {
 			return nil, err

@@ -110,6 +110,7 @@ type leftLine struct {
 	text     string
 	why      string
 	requests int
+	proposed []string // rules that would let it in, each with its comment
 }
 
 func (d *draft) leave(known map[string]*leftLine, k key, f *flow, v verdict) {

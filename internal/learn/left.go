@@ -17,7 +17,9 @@ var about = [kinds][2]string{
 	kindOdd: {"Requests that no rule can name",
 		"find out what sends them"},
 	kindElsewhere: {"Named by a lockfile, and no package of a registry",
-		"learn from a build that fetches them, or add a rule by hand for the repository or the address"},
+		"move what you would sign under allow:, without its \"# \"; a repository is open in all its commits, then, for no request line of git names one"},
+	kindSdist: {"Built from source where they are installed, with packages that no lockfile names",
+		"learn from a build, with -lockfile and the command, or allow what their pyproject.toml asks for under build-system.requires, such as pkg:pypi/setuptools"},
 }
 
 const (
@@ -25,7 +27,8 @@ const (
 	endOfNotLearned = "# (end of what was not learned)"
 )
 
-// maxLeft bounds what is listed of each kind.
+// maxLeft bounds what is listed of each kind but of what lockfiles name elsewhere:
+// a reader is to choose from the whole of that, and lockfile has a bound for it.
 const maxLeft = 50
 
 // left lists what was not learned, as comments. The first and the last line tell
@@ -44,7 +47,7 @@ func (p *printer) left(d *draft) {
 		p.linef("#")
 		p.linef("# %s: %s.", about[kind][0], about[kind][1])
 		for i, line := range lines {
-			if i == maxLeft {
+			if i == maxLeft && kind != kindElsewhere {
 				p.linef("#   and %d more", len(lines)-i)
 				break
 			}
@@ -53,6 +56,9 @@ func (p *printer) left(d *draft) {
 				words = count(line.requests, "request") + ": " + words
 			}
 			p.linef("#   %s  (%s)", leftText(line.text), words)
+			for _, rule := range line.proposed {
+				p.linef("#   - %s", rule)
+			}
 		}
 	}
 	if !first {

@@ -1,12 +1,10 @@
 package learn
 
 import (
-	"fmt"
 	"net/url"
 	"slices"
 	"strings"
 
-	"github.com/juliendoutre/proxaudit/enforce"
 	"github.com/juliendoutre/proxaudit/internal/lockfile"
 	"github.com/juliendoutre/proxaudit/policy"
 )
@@ -36,27 +34,8 @@ func (l *Learner) lockPackages(d *draft, files []*lockfile.Lockfile, bases []str
 		d.packages = slices.DeleteFunc(d.packages, func(line *packageLine) bool {
 			return line.locked == nil && nameOf(line.purl) == line.purl && ix.Has(line.purl)
 		})
-		for _, e := range f.Elsewhere {
-			d.elsewhere(f, e.Line, e.Text, elsewhereWords(e.Kind))
-		}
+		l.lockElsewhere(d, f)
 	}
-}
-
-func elsewhereWords(kind string) string {
-	switch kind {
-	case "git":
-		return "a git repository"
-	case "url":
-		return "an address of its own"
-	default:
-		return "no name or version of a package"
-	}
-}
-
-func (d *draft) elsewhere(f *lockfile.Lockfile, line int, text, words string) {
-	d.left[kindElsewhere] = append(d.left[kindElsewhere], &leftLine{
-		text: enforce.RedactText(text), why: fmt.Sprintf("%s:%d: %s", f.Name, line, words),
-	})
 }
 
 // markUnlocked marks what was seen of an ecosystem and is in none of its lockfiles.

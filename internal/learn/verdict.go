@@ -20,6 +20,7 @@ const (
 	kindUDP
 	kindOdd
 	kindElsewhere
+	kindSdist
 	kinds
 )
 

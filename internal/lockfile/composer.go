@@ -1,6 +1,7 @@
 package lockfile
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/juliendoutre/proxaudit/internal/ecosystem"
@@ -11,6 +12,7 @@ type archive struct {
 	line                int
 	name, version       string
 	kind, address, hash string
+	source, reference   string
 }
 
 // readComposer reads composer.lock. Composer downloads each archive from the
@@ -44,6 +46,15 @@ func (j *jsonReader) archive() (a archive, err error) {
 		}
 		return j.skip()
 	}
+	source := func(key string, _ int) error {
+		switch key {
+		case "url":
+			return j.text(&a.source)
+		case "reference":
+			return j.text(&a.reference)
+		}
+		return j.skip()
+	}
 	err = j.object(func(key string, n int) error {
 		switch key {
 		case "name":
@@ -51,6 +62,8 @@ func (j *jsonReader) archive() (a archive, err error) {
 			return j.text(&a.name)
 		case "version":
 			return j.text(&a.version)
+		case "source":
+			return j.object(source)
 		case "dist":
 			return j.object(dist)
 		}
@@ -66,7 +79,7 @@ func (r *reader) composer(a archive) error {
 	case a.kind == "path" || a.name == "":
 		return nil
 	case a.kind == "": // the source alone
-		r.elsewhere(a.line, "git", a.name+" "+a.version)
+		r.elsewhere(a.line, "git", strings.TrimSpace(cmp.Or(a.source, a.name+" "+a.version)+" "+a.reference))
 		return nil
 	case !ok:
 		return r.add(a.name, strings.TrimPrefix(a.version, "v"), Entry{Line: a.line, Integrity: a.hash})

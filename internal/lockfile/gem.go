@@ -7,7 +7,7 @@ import "strings"
 // (Bundler::LockfileParser). A gem stands there once for each platform. Bundler
 // fetches itself in the version that it was locked with.
 func readGemfile(r *reader) error {
-	section, remote := "", ""
+	section, remote, revision := "", "", ""
 	return r.lines(func(n int, line string) error {
 		word := strings.TrimSpace(line)
 		indent := len(line) - len(strings.TrimLeft(line, " "))
@@ -16,7 +16,7 @@ func readGemfile(r *reader) error {
 		case strings.HasPrefix(line, "<<<<<<<"), strings.HasPrefix(line, ">>>>>>>"):
 			return r.failLine(n, 1, "a merge that was not finished")
 		case indent == 0:
-			section, remote = word, ""
+			section, remote, revision = word, "", ""
 		case section == "BUNDLED WITH":
 			return r.add("bundler", word, Entry{Line: n})
 		case indent == 2 && strings.HasPrefix(word, "remote: "):
@@ -24,8 +24,10 @@ func readGemfile(r *reader) error {
 			if section == "GEM" {
 				r.registry(remote, n)
 			}
+		case indent == 2 && strings.HasPrefix(word, "revision: "):
+			revision = strings.TrimPrefix(word, "revision: ")
 		case indent == 4 && section == "GIT":
-			r.elsewhere(n, "git", remote)
+			r.elsewhere(n, "git", strings.TrimSpace(remote+" "+revision))
 		case indent == 4 && section == "GEM":
 			return r.gem(n, word)
 		}

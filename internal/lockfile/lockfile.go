@@ -43,6 +43,9 @@ type Lockfile struct {
 	Entries []Entry
 	// Elsewhere is what the file names that is no package of a registry.
 	Elsewhere []Elsewhere
+	// Sdists are those of Entries of which the file shows that they are built from
+	// source.
+	Sdists []Sdist
 	// Registries are the base URLs that the file records, the first seen first.
 	Registries []Registry
 	// Includes are files that this one includes, and that were not read: what is

@@ -140,8 +140,9 @@ func readPylock(r *reader) error {
 
 func (r *reader) pylock(d *distribution) error {
 	for _, kind := range []string{"vcs", "archive"} {
-		if address := d.elsewhere.get(kind).fields.get("url").text; address != "" {
-			r.elsewhere(d.line, map[string]string{"vcs": "git", "archive": "url"}[kind], address)
+		at := d.elsewhere.get(kind).fields
+		if address := at.get("url").text; address != "" {
+			r.elsewhere(d.line, map[string]string{"vcs": "git", "archive": "url"}[kind], strings.TrimSpace(address+" "+at.get("commit-id").text))
 			return nil
 		}
 	}
@@ -157,14 +158,16 @@ func (r *reader) pylock(d *distribution) error {
 // distribution notes a package by the names of its files, which is what requests
 // will be for, or by its version where no file of it is named.
 func (r *reader) distribution(d *distribution) error {
-	named, name := false, ecosystem.PurlName("pypi", d.name)
+	name, last := ecosystem.PurlName("pypi", d.name), Sdist{Line: d.line}
+	named, wheel := false, false
 	for _, f := range d.files {
 		address := f.fields.get("url").text
 		q, at, s := shapes(address, cmp.Or(f.fields.get("file").text, f.fields.get("name").text))
 		if s.Type != "pypi" || s.Name != name {
 			continue
 		}
-		named = true
+		named, last.Package = true, s.Package
+		wheel = wheel || strings.HasSuffix(cmp.Or(f.fields.get("file").text, f.fields.get("name").text, address), ".whl")
 		integrity := cmp.Or(f.fields.get("hash").text, f.fields.get("hashes").fields.get("sha256").text)
 		if err := r.addEntry(Entry{Package: s.Package, Line: d.line, Integrity: integrity}); err != nil {
 			return err
@@ -172,6 +175,9 @@ func (r *reader) distribution(d *distribution) error {
 		r.shown(q, at, d.line, s.Package, true)
 	}
 	if named {
+		if !wheel {
+			r.Sdists = append(r.Sdists, last)
+		}
 		return nil
 	}
 	return r.python(d.name, d.version, d.line, "")
@@ -236,13 +242,15 @@ func (j *jsonReader) pipfileSources() error {
 }
 
 func (j *jsonReader) pipfilePackage(name string, line int) error {
-	var version, git, file string
+	var version, git, ref, file string
 	err := j.object(func(key string, _ int) error {
 		switch key {
 		case "version":
 			return j.text(&version)
 		case "git":
 			return j.text(&git)
+		case "ref":
+			return j.text(&ref)
 		case "file":
 			return j.text(&file)
 		}
@@ -252,7 +260,7 @@ func (j *jsonReader) pipfilePackage(name string, line int) error {
 	case err != nil:
 		return err
 	case git != "":
-		j.elsewhere(line, "git", git)
+		j.elsewhere(line, "git", strings.TrimSpace(git+" "+ref))
 		return nil
 	case file != "":
 		if kind, _ := kindOf(file); kind != "" {

@@ -429,7 +429,7 @@ name = "folder"
 directory = { path = "." }
 `,
 		want: []string{
-			"2 pkg:pypi/flask@3.0.3", "7 pkg:pypi/cattrs@24.1", "12 git: https://git.example.org/tool.git",
+			"2 pkg:pypi/flask@3.0.3", "7 pkg:pypi/cattrs@24.1", "12 git: https://git.example.org/tool.git 0123456",
 			"2 registry https://pypi.example.org/simple/ 1", "2 registry https://files.example.org/ 1 fixed",
 		},
 	},
@@ -442,7 +442,7 @@ directory = { path = "." }
 "folder": {"path": "."}},
 "develop": {"pytest": {"version": "==8.0rc1"}}}`,
 		want: []string{
-			"3 pkg:pypi/flask@3.0.3", "6 pkg:pypi/pytest@==8.0rc1", "4 git: https://git.example.org/tool.git",
+			"3 pkg:pypi/flask@3.0.3", "6 pkg:pypi/pytest@==8.0rc1", "4 git: https://git.example.org/tool.git 0123456",
 			"1 registry https://pypi.example.org/simple/ 1",
 		},
 	},
@@ -497,7 +497,7 @@ BUNDLED WITH
 `,
 		want: []string{
 			"16 pkg:gem/nokogiri@1.15.0", "19 pkg:gem/rack@3.0.0.beta1", "32 pkg:gem/bundler@2.4.1",
-			"5 git: https://git.example.org/tool.git", "14 registry https://gems.example.org/ 1",
+			"5 git: https://git.example.org/tool.git 0123456", "14 registry https://gems.example.org/ 1",
 		},
 	},
 	{

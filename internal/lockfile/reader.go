@@ -23,6 +23,9 @@ type reader struct {
 	// fixed is true where the client reads the addresses that the file records,
 	// whatever registry it is set up to use.
 	fixed bool
+	// fromSource are the purls without version that pip may not take wheels of; ""
+	// is any.
+	fromSource []string
 
 	// The address of a registry that was seen last; see registryBase.
 	address, addressBase string

@@ -51,7 +51,9 @@ func readRequirements(r *reader) error {
 	if err != nil {
 		return err
 	}
-	return flush()
+	err = flush()
+	r.sdists()
+	return err
 }
 
 // requirement reads one logical line.
@@ -109,6 +111,8 @@ func (r *reader) requirementOption(n int, line string) error {
 		r.Includes = append(r.Includes, Include{n, filepath.Join(filepath.Dir(r.Path), value)})
 	case "-i", "--index-url", "--extra-index-url":
 		r.registry(value, n)
+	case "--no-binary":
+		r.noBinary(value)
 	case "-e", "--editable":
 		if kind, local := kindOf(value); !local && kind != "" {
 			r.elsewhere(n, kind, value)

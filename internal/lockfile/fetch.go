@@ -1,0 +1,63 @@
+package lockfile
+
+import (
+	"strings"
+
+	"github.com/juliendoutre/proxaudit/internal/ecosystem"
+)
+
+// Fetch is a request by which a client gets what comes from no registry.
+type Fetch struct {
+	ecosystem.Query
+	// Git is true of the requests of a git fetch.
+	Git bool
+}
+
+// gitFetch is what the first request of a git fetch asks for
+// (https://git-scm.com/docs/http-protocol).
+const gitFetch = "service=git-upload-pack"
+
+// Fetches returns the requests that get e over HTTP, and the commit that the file
+// names, "" where it names none in full. There are no requests where git takes
+// another way. What clients of one
+// code host ask that host besides is not there, for the file does not say it.
+func (e *Elsewhere) Fetches() (fetches []Fetch, commit string) {
+	text, reference, _ := strings.Cut(strings.TrimSpace(e.Text), " ")
+	address, fragment, _ := strings.Cut(strings.TrimPrefix(text, "git+"), "#")
+	if e.Kind == "git" {
+		address, _, _ = strings.Cut(address, "?") // uv and Cargo keep what was asked for there
+		address, commit = pythonReference(address)
+		for _, one := range []string{reference, fragment, strings.TrimPrefix(fragment, "commit=")} {
+			if commitID().MatchString(one) {
+				commit = one
+			}
+		}
+		if !commitID().MatchString(commit) {
+			commit = ""
+		}
+	}
+	q, ok := query(address)
+	q.Path = strings.TrimSuffix(q.Path, "/")
+	switch {
+	case !ok || q.Path == "":
+		return nil, commit
+	case e.Kind == "url":
+		return []Fetch{{Query: q}}, ""
+	case e.Kind != "git":
+		return nil, ""
+	}
+	refs, pack := q, q
+	refs.Path, refs.RawQuery = q.Path+"/info/refs", gitFetch
+	pack.Path, pack.Method = q.Path+"/git-upload-pack", "POST"
+	return []Fetch{{refs, true}, {pack, true}}, commit
+}
+
+var commitID = lazily(`^(?:[0-9a-f]{40}|[0-9a-f]{64})$`)
+
+// pythonReference cuts the reference off the end of an address as pip writes it.
+func pythonReference(address string) (repository, reference string) {
+	if i := strings.LastIndexByte(address, '@'); i > strings.LastIndexByte(address, '/') {
+		return address[:i], address[i+1:]
+	}
+	return address, ""
+}
