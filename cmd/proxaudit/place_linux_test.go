@@ -8,11 +8,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/juliendoutre/proxaudit/internal/overdue"
 )
 
 // inDirectory runs proxaudit in a directory and returns what it said and its code.
 func inDirectory(t *testing.T, dir string, env []string, args ...string) (string, int) {
 	t.Helper()
+	overdue.Watch(t)
 	cmd := exec.CommandContext(t.Context(), "proxaudit", args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()

@@ -35,6 +35,10 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"proxaudit": main})
 }
 
+// scriptsLimit is more than all scripts take on a busy machine. What a script waits
+// for then is interrupted, and the script shows how far it came.
+const scriptsLimit = 10 * time.Minute
+
 // TestScripts runs proxaudit as its users type it, with curl as the command
 // that is wrapped and a server of the test's own as the internet.
 func TestScripts(t *testing.T) {
@@ -45,6 +49,7 @@ func TestScripts(t *testing.T) {
 		t.Skip("curl is not installed")
 	}
 	testscript.Run(t, testscript.Params{
+		Deadline:            time.Now().Add(scriptsLimit),
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
 		Condition:           condition,

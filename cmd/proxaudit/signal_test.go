@@ -19,11 +19,13 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+	"github.com/juliendoutre/proxaudit/internal/overdue"
 )
 
 // program returns proxaudit as the test binary runs it.
 func program(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
+	overdue.Watch(t)
 	path, err := exec.LookPath("proxaudit") // testscript.Main put it there
 	if err != nil {
 		t.Fatal(err)
@@ -128,7 +130,7 @@ func TestServerIsStopped(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+		_ = c.SetDeadline(time.Now().Add(time.Minute))
 		_, _ = io.WriteString(c, says)
 		clients = append(clients, c)
 	}
@@ -191,8 +193,6 @@ func (s *server) stop(t *testing.T) string {
 // untilReady reads words up to "ready".
 func untilReady(t *testing.T, r io.Reader) []string {
 	t.Helper()
-	timer := time.AfterFunc(30*time.Second, func() { panic("the command is not ready after 30 s") })
-	defer timer.Stop()
 	var words []string
 	s := bufio.NewReader(r)
 	for {

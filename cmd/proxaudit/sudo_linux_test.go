@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/juliendoutre/proxaudit/internal/overdue"
 )
 
 // TestSudoCaller: what a run under sudo leaves belongs to who called, who cannot
@@ -15,6 +17,7 @@ func TestSudoCaller(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("this case is for root")
 	}
+	overdue.Watch(t)
 	const caller = 65534
 	dir, err := os.MkdirTemp("", "proxaudit-sudo") // where the caller may go
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/juliendoutre/proxaudit/internal/overdue"
 	"golang.org/x/sys/unix"
 )
 
@@ -279,6 +280,7 @@ func (j *testJail) sawRefused(t *testing.T) {
 
 // TestProxyIsKilled: when the proxy dies, however it does, so does the jail.
 func TestProxyIsKilled(t *testing.T) {
+	overdue.Watch(t)
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

@@ -21,6 +21,7 @@ import (
 	"github.com/juliendoutre/proxaudit/enforce/isolate/capture"
 	"github.com/juliendoutre/proxaudit/enforce/isolate/fakedns"
 	"github.com/juliendoutre/proxaudit/enforce/isolate/icmp"
+	"github.com/juliendoutre/proxaudit/internal/overdue"
 	"github.com/juliendoutre/proxaudit/policy"
 )
 
@@ -85,6 +86,7 @@ type testJail struct {
 
 func newJail(t testing.TB, o NetnsOptions, kinds ...capture.Kind) *testJail {
 	t.Helper()
+	overdue.Watch(t)
 	j := &testJail{}
 	o.Asked = func(q fakedns.Question) {
 		var p *policy.Process

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/juliendoutre/proxaudit/internal/overdue"
 	"golang.org/x/sys/unix"
 )
 
@@ -31,6 +32,7 @@ type outside struct {
 
 func newOutside(t *testing.T) *outside {
 	t.Helper()
+	overdue.Watch(t)
 	o := &outside{any: make(chan struct{}, 1000)}
 	dir := t.TempDir()
 	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
@@ -75,6 +77,7 @@ func (o *outside) listen(t *testing.T, name, network, addr string) {
 // that newOutside opened.
 func elsewhere(t *testing.T) *outside {
 	t.Helper()
+	overdue.Watch(t)
 	o := &outside{any: make(chan struct{}, 1000)}
 	dir := t.TempDir()
 	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+	"github.com/juliendoutre/proxaudit/internal/overdue"
 	"golang.org/x/sys/unix"
 )
 
@@ -25,6 +26,7 @@ type session struct {
 
 func newSession(t *testing.T, name string) *session {
 	t.Helper()
+	overdue.Watch(t)
 	cmd := exec.Command("/proc/self/exe", attemptArg, "be a proxy on a terminal")
 	cmd.Env = append(os.Environ(), "COMMAND="+name)
 	f, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 33, Cols: 77})

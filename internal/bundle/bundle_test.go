@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/juliendoutre/proxaudit/internal/overdue"
 )
 
 // server answers by h and keeps the requests it got.
@@ -26,6 +28,7 @@ type server struct {
 
 func serve(t *testing.T, h http.HandlerFunc) *server {
 	t.Helper()
+	overdue.Watch(t)
 	s := &server{}
 	s.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.got = append(s.got, r)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/juliendoutre/proxaudit/internal/overdue"
 )
 
 func TestExitCode(t *testing.T) {
@@ -40,6 +41,7 @@ func TestExitCode(t *testing.T) {
 }
 
 func TestArgvAndEnvAreExact(t *testing.T) {
+	overdue.Watch(t)
 	argv := []string{self(t), "", " ", "a b", `"`, `'`, `\`, "$HOME", "*", "a\nb", "é", "--", "-x"}
 	env := []string{helper + "=print", "EMPTY=", "SPACE= a  b ", "QUOTE='\"", "LINES=a\nb", "no-equals-sign", "=odd"}
 	r, w, err := os.Pipe()
@@ -198,6 +200,7 @@ func TestContextEndsTheCommand(t *testing.T) {
 		{"one that will not", []string{"sh", "-c", `trap '' TERM; echo ready; while :; do read line || sleep 1000; done`}, 137},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			overdue.Watch(t)
 			stdin, hold, err := os.Pipe()
 			if err != nil {
 				t.Fatal(err)

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/juliendoutre/proxaudit/internal/overdue"
 )
 
 // The test binary stands in for the programs of these tests: the variable says
@@ -101,6 +103,7 @@ func await(name string) {
 // own, where next names what the test binary is to that command.
 func wrapper(t *testing.T, next string, argv ...string) *exec.Cmd {
 	t.Helper()
+	overdue.Watch(t)
 	cmd := exec.Command(self(t), argv...)
 	cmd.Env = append(os.Environ(), helper+"=wrap", "NEXT_HELPER="+next)
 	cmd.Stderr = os.Stderr
@@ -119,6 +122,7 @@ func self(t *testing.T) string {
 // start starts argv and ends it with the test; out is its stdout.
 func start(t *testing.T, argv ...string) (p *Process, out *bufio.Reader) {
 	t.Helper()
+	overdue.Watch(t)
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/juliendoutre/proxaudit/internal/overdue"
 	"golang.org/x/sys/unix"
 )
 
@@ -124,6 +125,7 @@ func TestChildrenOfOthersAreLeftAlone(t *testing.T) {
 }
 
 func TestSweepTakesOnlyWhatNobodyWaitsFor(t *testing.T) {
+	overdue.Watch(t)
 	l, err := adopt()
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/creack/pty"
+	"github.com/juliendoutre/proxaudit/internal/overdue"
 	"golang.org/x/sys/unix"
 )
 
@@ -76,6 +77,7 @@ func TestTheShellsJobControlHolds(t *testing.T) {
 		}
 		t.Skip("bash is not installed")
 	}
+	overdue.Watch(t)
 	cmd := exec.Command(bash, "--norc", "--noprofile", "--noediting", "-i")
 	cmd.Env = append(os.Environ(), "PS1=", "HISTFILE=", helper+"=wrap", "NEXT_HELPER=count")
 	tty, err := pty.Start(cmd)

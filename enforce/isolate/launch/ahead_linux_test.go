@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/juliendoutre/proxaudit/internal/overdue"
 	"golang.org/x/sys/unix"
 )
 
@@ -93,6 +94,7 @@ func needNamespaces(t *testing.T, err error) {
 // TestFirst: what was started ahead is handed over once, and not to who wants
 // another user.
 func TestFirst(t *testing.T) {
+	overdue.Watch(t)
 	begun := make(chan outcome, 1)
 	early := &Process{}
 	begun <- outcome{process: early}
@@ -114,6 +116,7 @@ func TestFirst(t *testing.T) {
 // TestIDsAreMapped: every ID that exists inside is the one that it is outside,
 // before anybody can send a plan.
 func TestIDsAreMapped(t *testing.T) {
+	overdue.Watch(t)
 	p, err := First(false)
 	needNamespaces(t, err)
 	defer p.Control.Close()
@@ -130,6 +133,7 @@ func TestIDsAreMapped(t *testing.T) {
 
 // TestForgotten: a process that nobody asked for ends with its parent.
 func TestForgotten(t *testing.T) {
+	overdue.Watch(t)
 	p, err := First(false)
 	needNamespaces(t, err)
 	p.Kill()

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/juliendoutre/proxaudit/internal/overdue"
 	"github.com/juliendoutre/proxaudit/policy"
 	"golang.org/x/sys/unix"
 )
@@ -107,6 +108,7 @@ func TestFirstThreadHasEnded(t *testing.T) {
 // has ended.
 func startHeadless(t *testing.T, c *net.UDPConn) int {
 	t.Helper()
+	overdue.Watch(t)
 	file, err := c.File()
 	if err != nil {
 		t.Fatal(err)

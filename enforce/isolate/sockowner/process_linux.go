@@ -128,7 +128,7 @@ func (k *known) program(buf *scratch) bool {
 // (execve(2)). While it does, there is a path and no command line yet: then none is
 // told, and none if it does so again and again.
 func together(path func() (string, bool), commandLine func() []byte) (exe string, argv []byte, alive bool) {
-	exe, alive = path()
+	exe, _ = path()
 	for range maxPrograms {
 		before := exe
 		argv = commandLine()

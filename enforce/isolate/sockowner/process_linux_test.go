@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/juliendoutre/proxaudit/internal/overdue"
 )
 
 // program is a shell that says the PID of a process that it has started, a cat, and
@@ -21,6 +23,7 @@ type program struct {
 
 func start(t *testing.T) *program {
 	t.Helper()
+	overdue.Watch(t)
 	cmd := exec.Command("sh", "-c", "cat -u <&3 & echo $!; read x; exec cat")
 	theirs, ours, err := os.Pipe()
 	if err != nil {
