@@ -1,6 +1,7 @@
 package isolate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,12 +36,13 @@ func (n *Netns) Run(ctx context.Context, c Command) (int, error) {
 		return 0, &child.StartError{Argv0: c.Argv[0], Code: 125, Err: err}
 	}
 	defer std.close()
-	r := &run{n: n, tty: openTerminal(n.first.PID), signals: make(chan os.Signal, 64)}
+	r := &run{n: n, tty: openTerminal(n.first.PID), signals: make(chan os.Signal, 64), news: make(chan message)}
 	defer r.tty.close()
 	signal.Notify(r.signals, r.forwarded()...)
 	defer signal.Stop(r.signals)
 	r.tty.begin(c.Stdout)
 	defer r.tty.take()
+	go r.listen()
 	if err := r.start(c, std); err != nil {
 		return 0, err
 	}
@@ -56,6 +58,8 @@ type run struct {
 	n       *Netns
 	tty     *terminal
 	signals chan os.Signal
+	news    chan message // of the command; closed when there will be none
+	silence error        // why the jail fell silent, once news is closed
 }
 
 func (r *run) start(c Command, std *stdio) error {
@@ -71,12 +75,11 @@ func (r *run) start(c Command, std *stdio) error {
 	if err != nil {
 		return fail(125, err)
 	}
-	var m message
-	if _, err := r.n.ctl.Receive(&m); err != nil {
-		return fail(125, fmt.Errorf("%w: %w", errGone, err))
-	}
-	if !m.Started {
-		return fail(m.Code, errors.New(m.Text))
+	switch m, ok := <-r.news; {
+	case !ok:
+		return fail(125, fmt.Errorf("%w: %w", errGone, r.silence))
+	case !m.Started:
+		return fail(cmp.Or(m.Code, 125), errors.New(m.Text))
 	}
 	return nil
 }
@@ -85,13 +88,11 @@ func (r *run) start(c Command, std *stdio) error {
 // behind have ended. The namespaces take the kernel some milliseconds more to
 // free, for which Close waits.
 func (r *run) wait(ctx context.Context) (int, error) {
-	news := make(chan message)
-	go r.listen(news)
 	done, cause := ctx.Done(), error(nil)
 	var kill <-chan time.Time
 	for {
 		select {
-		case m, ok := <-news:
+		case m, ok := <-r.news:
 			switch {
 			case !ok:
 				r.n.first.Kill()
@@ -118,14 +119,17 @@ func (r *run) wait(ctx context.Context) (int, error) {
 	}
 }
 
-// listen reads what the jail says until it falls silent.
-func (r *run) listen(news chan<- message) {
-	defer close(news)
+// listen reads what the jail says until the command has ended, or has not started,
+// or the jail falls silent. It begins before the command is asked for: who reaches
+// a published port then is answered too.
+func (r *run) listen() {
+	defer close(r.news)
 	defer close(r.n.ended)
 	for {
 		var m message
 		files, err := r.n.ctl.Receive(&m)
 		if err != nil {
+			r.silence = err
 			return
 		}
 		switch {
@@ -136,8 +140,8 @@ func (r *run) listen(news chan<- message) {
 			r.n.pairs.deliver(m, files)
 			continue
 		}
-		news <- m
-		if m.Exited != nil {
+		r.news <- m
+		if m.Exited != nil || m.Code != 0 {
 			return
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -54,6 +55,30 @@ func TestPublish(t *testing.T) {
 	l.Close()
 	if err := <-published; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestPublishedBeforeTheStart: who comes before there is a command is turned away,
+// and the command starts.
+func TestPublishedBeforeTheStart(t *testing.T) {
+	j := newJail(t, NetnsOptions{})
+	asked := make(chan error, 1)
+	go func() {
+		c, err := j.DialInside(3000)
+		if err == nil {
+			c.Close()
+		}
+		asked <- err
+	}()
+	for j.dials.mu.TryLock() { // until it asks
+		j.dials.mu.Unlock()
+		runtime.Gosched()
+	}
+	if code, err := j.Run(t.Context(), Command{Argv: []string{"sh", "-c", "exit 7"}, Env: os.Environ()}); code != 7 || err != nil {
+		t.Errorf("%d, %v; want 7", code, err)
+	}
+	if err := <-asked; err == nil || !strings.Contains(err.Error(), "connection refused") {
+		t.Errorf("error %v, want that nobody listens", err)
 	}
 }
 
