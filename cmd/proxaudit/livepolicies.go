@@ -20,8 +20,13 @@ type pace struct {
 
 func serverPace() pace { return pace{every: time.Second, settle: 300 * time.Millisecond} }
 
-// watchShare bounds what looking costs: one part in so many of the time.
-const watchShare = 50
+const (
+	// watchShare bounds what looking costs: one part in so many of the time.
+	watchShare = 50
+	// watchMost bounds the time between two looks, in times of pace.every. One that
+	// took long may have cost little: it waited for a busy machine, or a server.
+	watchMost = 30
+)
 
 // livePolicies are policies that may be replaced while requests are decided. A
 // request is decided by one of them from beginning to end.
@@ -71,7 +76,7 @@ func (l *livePolicies) watch(ctx context.Context, from source, p pace, report fu
 	for wait(ctx, pause) {
 		began := time.Now()
 		now, err := state(ctx, from)
-		pause = max(p.every, watchShare*time.Since(began))
+		pause = min(max(p.every, watchShare*time.Since(began)), watchMost*p.every)
 		if now == seen {
 			continue
 		}

@@ -279,6 +279,31 @@ func TestWatchChangesWhileRead(t *testing.T) {
 	})
 }
 
+// slow is a source that takes long to answer.
+type slow struct{ restless }
+
+func (s *slow) digest(ctx context.Context) (string, error) {
+	time.Sleep(10 * time.Second)
+	return s.restless.digest(ctx)
+}
+
+// TestWatchSlow: looks that take long, as on a busy machine, are not far apart.
+func TestWatchSlow(t *testing.T) { synctest.Test(t, watchSlow) }
+
+func watchSlow(t *testing.T) {
+	var l livePolicies
+	l.current.Store(&policies{hash: "first"})
+	ctx, cancel := context.WithCancel(t.Context())
+	began := time.Now()
+	from := &slow{restless{digests: []string{"first", "first", "second"}, loads: []string{"second"}}}
+	l.watch(ctx, from, serverPace(), func(c change) {
+		if took := time.Since(began); c.inForce.hash != "second" || took > 2*time.Minute {
+			t.Errorf("%q is in force after %v", c.inForce.hash, took)
+		}
+		cancel()
+	})
+}
+
 // TestWatchMissing takes a policy away for a moment, as some editors do: that is
 // nothing to report.
 func TestWatchMissing(t *testing.T) { synctest.Test(t, watchMissing) }
