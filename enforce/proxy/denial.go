@@ -39,6 +39,7 @@ func denial(r *http.Request, status int, text string) *http.Response {
 		return grpcDenial(r, status, text)
 	}
 	explain(r, status, text)
+	contentType, text := inFormatOf(r, status, text)
 	resp := &http.Response{
 		StatusCode:    status,
 		Proto:         "HTTP/1.1",
@@ -49,7 +50,7 @@ func denial(r *http.Request, status int, text string) *http.Response {
 		Body:          io.NopCloser(strings.NewReader(text)),
 		ContentLength: int64(len(text)),
 	}
-	resp.Header.Set("Content-Type", "text/plain; charset=utf-8")
+	resp.Header.Set("Content-Type", contentType)
 	resp.Header.Set("X-Content-Type-Options", "nosniff")
 	resp.Header.Set("Cache-Control", "no-store")
 	resp.Header.Set("Content-Length", strconv.Itoa(len(text)))
