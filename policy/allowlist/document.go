@@ -64,7 +64,7 @@ func (p *parser) document() document {
 			doc.rules = append(doc.rules, p.rules(value, policy.Log)...)
 		}
 	})
-	if ok && !versioned {
+	if ok && !versioned && !p.partial {
 		p.at(root, "the version is missing", `add "version: 1"`)
 	}
 	slices.SortStableFunc(doc.rules, func(a, b *rule) int { return a.line - b.line })
@@ -90,19 +90,28 @@ func (p *parser) action(n *yaml.Node) policy.Action {
 		return policy.Deny
 	}
 	if err := a.UnmarshalText([]byte(s)); err != nil {
-		p.at(n, "unknown default "+quoted(s), suggestion(s, []string{"deny", "log", "allow"}))
+		hint := suggestion(s, []string{"deny", "log", "allow"})
+		if s == "block" || s == "no" || s == "none" || s == "reject" || s == "drop" || s == "false" {
+			hint = "write default: deny"
+		}
+		p.at(n, "unknown default "+quoted(s), hint)
 	}
 	return a
 }
 
 // rules reads one of the three lists.
 func (p *parser) rules(n *yaml.Node, a policy.Action) []*rule {
+	if p.partial && isNull(n) {
+		return nil // its rules were taken out
+	}
 	if n.Kind != yaml.SequenceNode {
 		hint := "begin each rule with a dash"
 		if isNull(n) {
 			hint = "remove the key, or write " + a.String() + ": []"
 		} else if n.Kind == yaml.MappingNode && strings.HasPrefix(strings.Replace(n.Content[0].Value, "\u2013", "-", 1), "-") {
 			hint = "begin each rule with a straight dash and a blank"
+		} else if n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
+			hint = "remove the | or > behind the key: what is below it is a list, and no text"
 		}
 		p.at(n, a.String()+" must be a list of rules, not "+kind(n), hint)
 		return nil

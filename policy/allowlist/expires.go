@@ -18,6 +18,8 @@ type expiry struct {
 }
 
 // expires reads a date. A rule holds to the end of that day, in UTC.
+var looksLikeDate = lazily(`^[0-9]{4}-[01][0-9]-[0-3][0-9]$`)
+
 func (p *parser) expires(n *yaml.Node, r *rule) *expiry {
 	const hint = "write a date such as 2027-01-31: the last day, in UTC, on which the rule holds"
 	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!timestamp" && n.ShortTag() != "!!str" {
@@ -26,6 +28,10 @@ func (p *parser) expires(n *yaml.Node, r *rule) *expiry {
 	}
 	day, err := time.Parse(time.DateOnly, n.Value)
 	if err != nil || day.Year() < 2000 {
+		if err != nil && looksLikeDate().MatchString(n.Value) {
+			p.at(n, "there is no day "+quoted(n.Value), "write the last day, in UTC, on which the rule holds")
+			return nil
+		}
 		p.at(n, "bad date "+quoted(n.Value), hint)
 		return nil
 	}

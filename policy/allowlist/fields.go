@@ -76,7 +76,7 @@ func portHint(text string) string {
 	switch {
 	case port != 0:
 		return "write " + strconv.Itoa(int(port))
-	case text == "*":
+	case text == "*" || text == "any" || text == "all":
 		return "write each port; under deny, leave ports out for any"
 	case fromErr == nil && toErr == nil:
 		return "write each port: there are no ranges of them"
@@ -113,6 +113,10 @@ func (p *parser) schemeName(n *yaml.Node, s string) (schemes, bool) {
 		switch {
 		case s == "ssh" || s == "git+ssh":
 			hint = "SSH is raw tcp here, which nobody can read: write tcp://git.example.org:22"
+		case s == "ftp" || s == "ftps" || s == "sftp":
+			hint = "nobody reads FTP here: fetch it by https, or write tcp://files.example.org:21 and the ports of its data"
+		case s == "udp" || s == "quic" || s == "h3" || s == "icmp" || s == "dns":
+			hint = "only TCP is carried, so no rule is needed to deny it; clients of QUIC fall back to https"
 		case strings.HasPrefix(s, "git+http"), strings.HasSuffix(s, "://"):
 			hint = "write " + strings.TrimSuffix(strings.TrimPrefix(s, "git+"), "://")
 		}
@@ -133,6 +137,8 @@ func (p *parser) network(n *yaml.Node) (netip.Prefix, bool) {
 		if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
 			addr = addr.Unmap()
 			hint = "write " + netip.PrefixFrom(addr, addr.BitLen()).String()
+		} else if strings.Contains(s, ".") && strings.ContainsAny(s, "ghijklmnopqrstuvwxyz") {
+			hint = "write the name as host, and the network of its address here, such as 10.1.2.0/24"
 		}
 		p.at(n, "bad network "+quoted(s), hint)
 		return netip.Prefix{}, false

@@ -19,6 +19,8 @@ func hostSlip(text string) (message, hint string) {
 		return "a user or a password has no place in a policy", "write the host alone: what is behind the @"
 	case strings.ContainsAny(text, "\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"):
 		return is + " holds a typographic quote", "write a straight quote, \" or ', or none"
+	case strings.ContainsAny(text, `\^|()`):
+		return is + " looks like a regular expression, and is compared as it stands", "write the name, or *.example.org for what is below example.org"
 	case strings.ContainsAny(text, "${}"):
 		return is + " holds a variable, and none is replaced in a policy", "write the name itself"
 	case isURL:
@@ -31,6 +33,8 @@ func hostSlip(text string) (message, hint string) {
 		return is + " holds a path", hostAnd(host, path, true)
 	case text == "*":
 		return "a wildcard over everything", "what no rule is about is for default:; write *.example.org, or name the hosts"
+	case strings.HasSuffix(text, ",") || strings.HasSuffix(text, ";"):
+		return is + " has a " + text[len(text)-1:] + " at its end", "write " + strings.TrimRight(text, ",; ") + ": a comma stands only between what is in brackets or braces"
 	case strings.HasPrefix(text, "."):
 		return is + " begins with a dot", "write \"*" + text + "\" for what is below " + text[1:] + ", and a rule for " + text[1:] + " itself"
 	case err == nil && strings.TrimSpace(text) != text:

@@ -64,6 +64,8 @@ func (p *parser) mappingHint(n *yaml.Node, what string) string {
 		switch {
 		case strings.HasPrefix(text, "package "):
 			return "this looks like Rego: give the file a name that ends in .rego"
+		case strings.HasPrefix(text, "["), strings.Contains(strings.SplitN(text, ":", 2)[0], "="):
+			return "this looks like TOML or INI, and a policy is YAML: begin with version: 1"
 		case strings.HasPrefix(text, "<"):
 			return "this looks like a web page: see where the file came from"
 		case n.Kind == yaml.SequenceNode:

@@ -26,7 +26,7 @@ func (w *linting) slips(r placed) {
 		}
 	}
 	for _, p := range r.processes {
-		if strings.Contains(p, " ") && path.Base(p) == p {
+		if strings.Contains(path.Base(p), " ") || strings.Contains(p, " -") {
 			program, _, _ := strings.Cut(p, " ")
 			w.at(r, policy.Warning, "process-arguments", "a process is named by its program, and no program is called "+quoted(p), "write "+program, "processes")
 		}

@@ -95,6 +95,8 @@ func TestLint(t *testing.T) {
 		{"regular expression", head + "allow:\n  - {host: ok.test, paths: ['/a/.*']}\n", "a.yaml:4:21 warning regular-expression", head + "allow:\n  - {host: ok.test, paths: [/a/v1.*, /.well-known/*, '/a(b)/+c', '/a$b', /x_1.+git.deb]}\n"},
 		{"regular expression with a choice", head + "deny:\n  - https://ok.test/(a|b)\n", "a.yaml:4:5 warning regular-expression", head + "deny:\n  - https://ok.test/(a,b)\n"},
 		{"regular expression to the end", head + "deny:\n  - https://ok.test/a*$\n", "a.yaml:4:5 warning regular-expression", head + "deny:\n  - https://ok.test/a$\n"},
+		{"program by its path with arguments", head + "allow:\n  - {host: ok.test, processes: [/usr/bin/git clone]}\n", "a.yaml:4:21 warning process-arguments", head + "allow:\n  - {host: ok.test, processes: [/usr/bin/git]}\n"},
+		{"program with an option", head + "allow:\n  - {host: ok.test, processes: [/bin/sh -c /x]}\n", "a.yaml:4:21 warning process-arguments", head + "allow:\n  - {host: ok.test, processes: [/bin/sh]}\n"},
 		{"process with arguments", head + "allow:\n  - {host: ok.test, processes: ['npm ci']}\n", "a.yaml:4:21 warning process-arguments", head + "allow:\n  - {host: ok.test, processes: [npm, /opt/My Tool/x]}\n"},
 		{"packages without a namespace", head + "registries: {npm: https://npm.ok.test/}\ndeny:\n  - pkg:npm/*\n", "a.yaml:5:5 warning without-namespace", head + "registries: {npm: https://npm.ok.test/, pypi: https://pypi.ok.test/}\ndeny:\n  - pkg:npm/%40o/*\n  - pkg:pypi/*\n"},
 		{"plain http on the way", head + "allow: [http://ok.test/]\n", "a.yaml:3:9 note plain-http", head + "allow: [{host: 127.0.0.1, schemes: [http], networks: [127.0.0.1/32]}]\n"},

@@ -19,7 +19,11 @@ func (p *parser) fields(n *yaml.Node, what string, known []string, set func(key,
 	for i := 0; i+1 < len(n.Content) && !p.full(); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if !isText(key) {
-			p.at(key, "a key must be text, not "+kind(key), "put it in quotes")
+			hint := "put it in quotes"
+			if key.Kind == yaml.MappingNode {
+				hint = "templates are not replaced in a policy: write what is meant"
+			}
+			p.at(key, "a key must be text, not "+kind(key), hint)
 			continue
 		}
 		if line, twice := seen[key.Value]; twice {

@@ -128,7 +128,7 @@ func mistakes() []mistake {
 		{"headers of raw tcp", v("allow: [{host: ok.test, schemes: [tcp], ports: [22], headers: {a: b}}]"), "policy.yaml:2:54: headers cannot be seen in raw tcp\n  hint: write a rule of its own for https"},
 		{"expires no date", v("allow: [{host: ok.test, expires: soon}]"), "policy.yaml:2:34: bad date \"soon\"\n  hint: write a date such as 2027-01-31: the last day, in UTC, on which the rule holds"},
 		{"expires with a time", v("allow: [{host: ok.test, expires: 2027-01-31T10:00:00Z}]"), "policy.yaml:2:34: bad date \"2027-01-31T10:00:00Z\"\n  hint: write a date such as 2027-01-31: the last day, in UTC, on which the rule holds"},
-		{"expires on no day", v("allow: [{host: ok.test, expires: 2027-02-29}]"), "policy.yaml:2:34: bad date \"2027-02-29\"\n  hint: write a date such as 2027-01-31: the last day, in UTC, on which the rule holds"},
+		{"expires on no day", v("allow: [{host: ok.test, expires: 2027-02-29}]"), "policy.yaml:2:34: there is no day \"2027-02-29\"\n  hint: write the last day, in UTC, on which the rule holds"},
 		{"expires as a year", v("allow: [{host: ok.test, expires: 2027}]"), "policy.yaml:2:34: expires must be a date, not a number\n  hint: write a date such as 2027-01-31: the last day, in UTC, on which the rule holds"},
 		{"expires long ago", v("allow: [{host: ok.test, expires: 1969-12-31}]"), "policy.yaml:2:34: bad date \"1969-12-31\"\n  hint: write a date such as 2027-01-31: the last day, in UTC, on which the rule holds"},
 		{"expires null", v("allow: [{host: ok.test, expires: }]"), "policy.yaml:2:34: expires must be a date, not nothing\n  hint: write a date such as 2027-01-31: the last day, in UTC, on which the rule holds"},

@@ -58,6 +58,10 @@ func checkPattern(text string) *fault {
 	if i := strings.IndexByte(text, '\\'); i >= 0 {
 		return &fault{i, "a backslash in a path", noRegexp + "; what is between segments is a slash"}
 	}
+	if _, rest, isURL := strings.Cut(text, "://"); isURL && !strings.HasPrefix(text, "/") {
+		host, path, _ := strings.Cut(rest, "/")
+		return &fault{message: "path " + quoted(text) + " is a URL", hint: "write /" + path + ", and host: " + host}
+	}
 	if !strings.HasPrefix(text, "/") {
 		return &fault{message: "path " + quoted(text) + " does not begin with a slash", hint: "write /" + strings.TrimLeft(text, "/")}
 	}

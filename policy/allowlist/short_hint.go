@@ -1,6 +1,7 @@
 package allowlist
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -38,6 +39,12 @@ func shortHint(text string, keys []string) string {
 			return "write pkg:" + typ + "/" + text[i+1:]
 		}
 	}
+	if network, err := netip.ParsePrefix(text); err == nil {
+		return "write the host that is meant, and its networks: [" + network.Masked().String() + "]"
+	}
+	if image, tag, ok := imageTag(text); ok {
+		return "an image is written pkg:docker/" + image + "@" + tag + ", and where it comes from stands under registries:"
+	}
 	if url, ok := asURL(text); ok {
 		if _, _, hasPath := strings.Cut(text, "/"); hasPath {
 			return "write " + url
@@ -48,6 +55,16 @@ func shortHint(text string, keys []string) string {
 		return "write pkg:npm/" + text + ", or what ecosystem it is of; or a URL"
 	}
 	return "write a URL such as https://build.example.org/tools/**, or host: build.example.org"
+}
+
+// imageTag takes a text apart that begins with a registry and ends in a tag.
+func imageTag(text string) (image, tag string, ok bool) {
+	i := strings.LastIndexByte(text, ':')
+	if i < 0 || i < strings.LastIndexByte(text, '/') {
+		return "", "", false
+	}
+	_, image, ok = strings.Cut(text[:i], "/")
+	return image, text[i+1:], ok && image != "" && text[i+1:] != ""
 }
 
 // asURL returns the URL that a host with or without a path lacks the scheme of.

@@ -1,6 +1,11 @@
 package allowlist
 
-import "testing"
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
 
 // TestSlips has what people write who have never seen a policy: for each slip the
 // place, the words and the mend that they get.
@@ -32,7 +37,7 @@ func TestSlips(t *testing.T) {
 		{"version-missing-list", "- host: ok.example.org\n", "policy.yaml:1:1: a policy must be a mapping, not a list\n  hint: begin with version: 1, and put the rules under allow:"},
 		{"rego-in-yaml", "package proxaudit\n\nallow := true\n", "policy.yaml:1:1: a policy must be a mapping, not text\n  hint: this looks like Rego: give the file a name that ends in .rego"},
 		{"html", "<!DOCTYPE html><html><body>404</body></html>", "policy.yaml:1:1: a policy must be a mapping, not text\n  hint: this looks like a web page: see where the file came from"},
-		{"toml", "version = 1\ndefault = \"deny\"\n", "policy.yaml:1:1: a policy must be a mapping, not text\n  hint: begin with version: 1"},
+		{"toml", "version = 1\ndefault = \"deny\"\n", "policy.yaml:1:1: a policy must be a mapping, not text\n  hint: this looks like TOML or INI, and a policy is YAML: begin with version: 1"},
 		{"action-key", head + "rules:\n  - host: ok.example.org\n    action: allow\n", "policy.yaml:3:1: unknown key \"rules\" in a policy\n  hint: rules stand in the lists allow, deny and log, at the left margin"},
 		{"action-in-rule", head + "allow:\n  - host: ok.example.org\n    action: deny\n", "policy.yaml:5:5: unknown key \"action\" in a rule\n  hint: the list that a rule stands in says what becomes of it: allow, deny or log"},
 		{"default-block-key", head + "block:\n  - https://ok.example.org/a\n", "policy.yaml:3:1: unknown key \"block\" in a policy\n  hint: write deny"},
@@ -101,6 +106,22 @@ func TestSlips(t *testing.T) {
 		{"go-nov", head + "allow:\n  - pkg:golang/example.org/x@1.2.3\n", "policy.yaml:4:5: version \"1.2.3\" is none of golang: a version of a Go module begins with v\n  hint: write v1.2.3"},
 		{"range-v", head + "allow:\n  - pkg:npm/x@v1.2.3\n", "policy.yaml:4:5: version \"v1.2.3\" is none of npm: it begins with v, which is for tags of git\n  hint: write 1.2.3"},
 		{"range-latest", head + "allow:\n  - pkg:npm/x@latest\n", "policy.yaml:4:5: version \"latest\" is none of npm: it is a name for one that changes\n  hint: leave it out for any version, or write the version, or a range: >=4.17.21 <5"},
+		{"ports-any", head + "allow:\n  - {host: ok.example.org, ports: [any]}\n", "policy.yaml:4:36: a port must be a number, not text\n  hint: write each port; under deny, leave ports out for any"},
+		{"scheme-udp", head + "allow:\n  - {host: ok.example.org, schemes: [udp]}\n", "policy.yaml:4:38: unknown scheme \"udp\"\n  hint: only TCP is carried, so no rule is needed to deny it; clients of QUIC fall back to https"},
+		{"url-ftp", head + "allow:\n  - ftp://ok.example.org/x\n", "policy.yaml:4:5: unknown scheme \"ftp\"\n  hint: nobody reads FTP here: fetch it by https, or write tcp://files.example.org:21 and the ports of its data"},
+		{"net-host", head + "allow:\n  - {host: ok.example.org, networks: [db.internal]}\n", "policy.yaml:4:39: bad network \"db.internal\"\n  hint: write the name as host, and the network of its address here, such as 10.1.2.0/24"},
+		{"expires-feb30", head + "allow:\n  - {host: ok.example.org, expires: 2027-02-30}\n", "policy.yaml:4:37: there is no day \"2027-02-30\"\n  hint: write the last day, in UTC, on which the rule holds"},
+		{"pkg-docker", head + "allow:\n  - registry.example.org/library/alpine:3.20\n", "policy.yaml:4:5: \"registry.example.org/library/alpine:3.20\" is not a rule\n  hint: an image is written pkg:docker/library/alpine@3.20, and where it comes from stands under registries:"},
+		{"tmpl", head + "allow:\n  - {{ host }}\n", "policy.yaml:4:6: a key must be text, not a mapping\n  hint: templates are not replaced in a policy: write what is meant"},
+		{"comma-end", head + "allow:\n  - host: ok.example.org,\n    paths: [/a]\n", "policy.yaml:4:11: host \"ok.example.org,\" has a , at its end\n  hint: write ok.example.org: a comma stands only between what is in brackets or braces"},
+		{"semicolon", head + "allow:\n  - host: ok.example.org; paths: /a\n", "policy.yaml:4:25: not YAML: mapping values are not allowed in this context\n  hint: write each key on a line of its own, or all of them in braces with commas between: {host: …, paths: […]}"},
+		{"slashcomment", head + "// my policy\nallow:\n  - https://ok.example.org/a\n", "policy.yaml:3:1: not YAML: could not find expected ':'\n  hint: a comment begins with #"},
+		{"path-url", head + "allow:\n  - {host: ok.example.org, paths: [\"https://ok.example.org/a\"]}\n", "policy.yaml:4:36: path \"https://ok.example.org/a\" is a URL\n  hint: write /a, and host: ok.example.org"},
+		{"tabs-mid", head + "allow:\n  -\thost: ok.example.org\n  \tpaths: [/a]\n", "policy.yaml:4:4: not YAML: found character that cannot start any token\n  hint: write a blank instead of the tab"},
+		{"host-ip-cidr", head + "allow:\n  - 10.0.0.0/8\n", "policy.yaml:4:5: \"10.0.0.0/8\" is not a rule\n  hint: write the host that is meant, and its networks: [10.0.0.0/8]"},
+		{"regex-host", head + "allow:\n  - host: \"^.*\\\\.example\\\\.org$\"\n", "policy.yaml:4:11: host \"^.*\\\\.example\\\\.org$\" looks like a regular expression, and is compared as it stands\n  hint: write the name, or *.example.org for what is below example.org"},
+		{"block-scalar", head + "allow: |\n  - https://ok.example.org/a\n", "policy.yaml:3:8: allow must be a list of rules, not text\n  hint: remove the | or > behind the key: what is below it is a list, and no text"},
+		{"default-no", "version: 1\ndefault: no\n", "policy.yaml:2:10: unknown default \"no\"\n  hint: write default: deny"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p, err := Parse("policy.yaml", []byte(tt.doc))
@@ -108,6 +129,55 @@ func TestSlips(t *testing.T) {
 				t.Fatalf("accepted: %+v, %v", p, err)
 			}
 			if got := err.Error(); got != tt.want {
+				t.Errorf("got\n%s\nwant\n%s%s", got, tt.want, reworded(got, tt.want))
+			}
+		})
+	}
+}
+
+// reworded says where to look when a slip is reported at its place and in other
+// words, which are yaml.v3's.
+func reworded(got, want string) string {
+	const of = ": not YAML: "
+	gotAt, gotWords, isSyntax := strings.Cut(got, of)
+	wantAt, wantWords, wasSyntax := strings.Cut(want, of)
+	gotWords, _, _ = strings.Cut(gotWords, "\n")
+	wantWords, _, _ = strings.Cut(wantWords, "\n")
+	if !wasSyntax || isSyntax && (gotAt != wantAt || gotWords == wantWords) {
+		return ""
+	}
+	return fmt.Sprintf("\nyaml.v3 said %q and now says %q: see whether syntaxHint (syntax_hint.go) still knows its words, then mend the case", wantWords, gotWords)
+}
+
+// TestGoOn has several slips in one file: the mistakes of one run, and none that is a
+// mistake only because something was taken out.
+func TestGoOn(t *testing.T) {
+	const up = "  - host: UP.example.org\n"
+	for _, tt := range []struct{ name, doc, want string }{
+		{"in rules of two lists", head + "allow:\n  - host: a.example.org\n      paths: [/a]\n" + up + "deny:\n  - @evil/x\n" + up, "5:12 syntax; 6:11; 8:5 syntax; 9:11"},
+		{"in the only rule of a list", head + "allow:\n  - @evil/x\nlog: [nonsense]\n", "4:5 syntax; 5:7"},
+		{"with the version", "version: 1: 2\nallow:\n" + up, "1:11 syntax; 3:11"},
+		{"in a list of a rule", head + "allow:\n  - host: a.example.org\n    paths:\n      - @a\n      - /b\n" + up, "6:9 syntax; 8:11"},
+		{"that go left", head + "allow:\n" + up + "- nonsense\n  - other\n", "4:11; 5:1 syntax; 6:5"},
+		{"a quote that ends in another rule", head + "allow:\n  - host: 'a.example.org\n  - host: 'b.example.org'\n" + up, "4:11 syntax; 6:11"},
+		{"a quote that is never closed", head + "allow:\n" + up + "  - host: 'a.example.org\n" + up, "4:11; 5:11 syntax; 6:11"},
+		{"a brace that is the cause of both", head + "allow:\n  - {host: x\n- y\n  - 'x'\n  }\n    paths: /b]\n" + up, "4:5 syntax"},
+		{"that nothing is left of", "allow: @x\n", "1:8 syntax"},
+		{"in braces", "{version: 1, allow: [@x], deny: [UP.example.org]}\n", "1:22 syntax"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Parse("policy.yaml", []byte(tt.doc))
+			var all Mistakes
+			if !errors.As(err, &all) {
+				t.Fatalf("accepted: %v", err)
+			}
+			var got []string
+			for _, m := range all {
+				if got = append(got, fmt.Sprintf("%d:%d", m.Line, m.Column)); strings.HasPrefix(m.Message, "not YAML: ") {
+					got[len(got)-1] += " syntax"
+				}
+			}
+			if got := strings.Join(got, "; "); got != tt.want {
 				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
 			}
 		})

@@ -25,6 +25,9 @@ type parser struct {
 	blank Mistake
 	// places keeps where rules are written, which takes more than the rules.
 	places bool
+	// partial is true where part of data was taken out, after a mistake in it.
+	partial bool
+	probed  int // bytes read to find the places of mistakes
 }
 
 func newParser(name string, data []byte) *parser {
@@ -41,25 +44,16 @@ func (p *parser) root() *yaml.Node {
 	if !p.readable() {
 		return nil
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(p.data))
-	var doc, second yaml.Node
-	switch err := dec.Decode(&doc); {
-	case errors.Is(err, io.EOF):
-		p.empty()
-		return nil
-	case err != nil:
-		p.syntax(err)
-		return nil
-	}
-	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
-		if err != nil {
-			p.syntax(err)
+	root, err := p.decode()
+	for err != nil {
+		if !p.syntax(err) {
 			return nil
 		}
-		p.at(&second, "a second document", "one file holds one policy; give each its own -policy")
+		root, err = p.decode()
+	}
+	if root == nil {
 		return nil
 	}
-	root := doc.Content[0]
 	if root.Kind == yaml.ScalarNode && root.ShortTag() == "!!null" {
 		p.empty()
 		return nil
@@ -70,8 +64,31 @@ func (p *parser) root() *yaml.Node {
 	return root
 }
 
+// decode returns the only document, nil after a mistake, and an error where the file
+// is no YAML.
+func (p *parser) decode() (*yaml.Node, error) {
+	dec := yaml.NewDecoder(bytes.NewReader(p.data))
+	var doc, second yaml.Node
+	switch err := dec.Decode(&doc); {
+	case errors.Is(err, io.EOF):
+		p.empty()
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
+		if err == nil {
+			p.at(&second, "a second document", "one file holds one policy; give each its own -policy")
+		}
+		return nil, err
+	}
+	return doc.Content[0], nil
+}
+
 func (p *parser) empty() {
-	p.add(p.blank)
+	if !p.partial {
+		p.add(p.blank)
+	}
 }
 
 // readable checks the bytes before they are taken for YAML. What a reviewer

@@ -17,8 +17,9 @@ var yamlPlace = lazily(`^yaml: (line \d+: )?`)
 // filledList is a key with a list in brackets.
 var filledList = lazily(`^[a-z]+: *\[.*\]\s*(?:#.*)?$`)
 
-// syntax turns an error of the YAML reader into a mistake with a place.
-func (p *parser) syntax(err error) {
+// syntax turns an error of the YAML reader into a mistake with a place, and reports
+// whether the file can be read on without the rule, or the part, that it is in.
+func (p *parser) syntax(err error) bool {
 	m := Mistake{Message: "not YAML: " + yamlPlace().ReplaceAllString(err.Error(), "")}
 	line, offset := p.broken()
 	m.Line = line + 1
@@ -34,7 +35,7 @@ func (p *parser) syntax(err error) {
 		}
 	}
 	m.Column = utf8.RuneCountInString(text[:offset]) + 1
-	p.add(m)
+	return p.goOn(m)
 }
 
 func (p *parser) lines() [][]byte { return bytes.SplitAfter(p.data, []byte("\n")) }
@@ -47,14 +48,16 @@ const (
 // broken returns the line, from 0, and the offset in it at which the file stops
 // being YAML: the reader says neither. What comes before that place can be read,
 // and nothing longer can. For a bracket or a quote that is never closed, it is
-// where it opens. The search is bounded, and ends early in a large file.
+// where it opens. The search is bounded, for all mistakes of a file together, and
+// ends early in a large one.
 func (p *parser) broken() (line, offset int) {
 	lines := p.lines()
 	ends := make([]int, len(lines)+1)
 	for i, l := range lines {
 		ends[i+1] = ends[i] + len(l)
 	}
-	probe := prober{data: p.data, left: probeBytes}
+	probe := prober{data: p.data, left: probeBytes - p.probed}
+	defer func() { p.probed = probeBytes - probe.left }()
 	good, bad := 0, len(lines)
 	for bad-good > 1 {
 		mid := (good + bad) / 2

@@ -15,6 +15,8 @@ var (
 	plainBraces = lazily(`[\[,] *[^'" ,][^'",]*\{[a-z]+\}`)
 	// bracketedIPv6 is an IPv6 address in brackets, where YAML sees a list.
 	bracketedIPv6 = lazily(`\[([0-9a-fA-F]*:[0-9a-fA-F:.]+)\]`)
+	// secondKey is a key of a rule behind the value of another one.
+	secondKey = lazily(`[;,]\s*(?:host|package|methods|paths|query|headers|via|ports|schemes|networks|processes|tls|expires|reason):\s`)
 	// keyed is a key with a text behind it.
 	keyed = lazily(`^\s*(?:- +)*[^\s:'"]+:\s+\S`)
 )
@@ -25,10 +27,14 @@ func syntaxHint(message, line string, offset int) (string, int) {
 	rest := line[min(offset, len(line)):]
 	says := func(part string) bool { return strings.Contains(message, part) }
 	switch {
+	case strings.HasPrefix(strings.TrimSpace(line), "//"):
+		return "a comment begins with #", len(line) - len(strings.TrimLeft(line, " "))
 	case says("alphabetic or numeric character"):
 		if at := plainStar().FindStringSubmatchIndex(line); at != nil {
 			return "put a text that begins with " + line[at[2]:at[3]] + " in quotes", at[2]
 		}
+	case says("cannot start any token") && strings.Contains(line, "\t"):
+		return "write a blank instead of the tab", strings.IndexByte(line, '\t')
 	case says("cannot start any token"):
 		if at := reserved().FindStringSubmatchIndex(line); at != nil {
 			hint := "put a text that begins with " + line[at[2]:at[3]] + " in quotes"
@@ -44,6 +50,9 @@ func syntaxHint(message, line string, offset int) (string, int) {
 	case says("unknown anchor"):
 		return "write the value out where it is used", offset
 	case says("mapping values are not allowed"):
+		if at := secondKey().FindStringIndex(line); at != nil {
+			return "write each key on a line of its own, or all of them in braces with commas between: {host: …, paths: […]}", at[0]
+		}
 		if keyed().MatchString(line[:min(offset, len(line))]) {
 			return "put a text that holds a colon and a blank in quotes", offset
 		}

@@ -123,8 +123,7 @@ func explain(e *ast.Error) (message, hint string) {
 		return "the file is empty", "begin it with `package proxaudit`"
 	case strings.HasPrefix(message, "yaml: "):
 		says, _, _ := strings.Cut(strings.TrimPrefix(message, "yaml: "), "\n  Hint:")
-		return "the METADATA is no YAML that is known: " + strings.Join(strings.Fields(says), " "),
-			"the comment right below # METADATA is YAML: put other comments above it, or leave a line free"
+		return metadata(strings.Join(strings.Fields(says), " "))
 	}
 	return strings.ReplaceAll(message, "\n", `\n`), hintFor(message)
 }

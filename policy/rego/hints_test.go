@@ -2,8 +2,11 @@ package rego
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/open-policy-agent/opa/v1/version"
 )
 
 // TestHints has what people write who know other languages, or another Rego: for
@@ -49,6 +52,35 @@ func TestHints(t *testing.T) {
 		{"pkg-envoy", "package envoy.authz\n\ndefault allow := false\nallow if input.attributes.request.http.method == \"GET\"\n", "gate.rego:1:1: the package is envoy.authz, want proxaudit; write `package proxaudit`, or keep this file as a library beside one that does"},
 		{"neither", p + "\npermit if input.host == \"a.test\"\n", "gate.rego:1:1: neither decision nor allow is defined in package proxaudit; write decision := {\"action\": \"allow\"} if …, or allow if …"},
 		{"set-deny", p + "\ndeny contains msg if { input.host == \"a.test\"; msg := \"no\" }\n", "gate.rego:1:1: neither decision nor allow is defined in package proxaudit; write decision := {\"action\": \"allow\"} if …, or allow if …"},
+		{"triple-eq", p + "\nallow if input.host === \"a.test\"\n", "gate.rego:3:23: unexpected eq token; write == to compare, := for a value"},
+		{"null", p + "\nallow if input.host != nil\n", "gate.rego:3:10: var nil is unsafe; write null; a field that may be absent is asked for with: not input.process"},
+		{"return", p + "\nallow { return input.host == \"a.test\" }\n", "gate.rego:3:16: unexpected identifier token: expected \\n or ; or }; put each condition on a line of its own; there is no return, for or then: a rule holds where all in its braces does, and some x in … goes through a list"},
+		{"func", p + "\nfunc ok(h) { h == \"a\" }\nallow if ok(input.host)\n", "gate.rego:3:1: var cannot be used for rule name; a rule is NAME if { … }: put conditions into its braces, each on a line; for either of two write two rules\ngate.rego:3:6: `if` keyword is required before function body; this is Rego v0: run `opa fmt --write --v0-v1` on the file, or write if before the brace"},
+		{"if-then", p + "\nallow if input.host == \"a\" then true\n", "gate.rego:3:28: var cannot be used for rule name; a rule is NAME if { … }: put conditions into its braces, each on a line; for either of two write two rules\ngate.rego:3:33: boolean cannot be used for rule name; a rule is NAME if { … }: put conditions into its braces, each on a line"},
+		{"backslash", p + "\nallow if regex.match(\"a\\.test\", input.host)\n", "gate.rego:3:22: illegal escape sequence; a backslash has a meaning in double quotes: write a pattern between backquotes"},
+		{"glob", p + "\nallow if glob.match(\"*.a.test\", input.host)\n", "gate.rego:3:10: glob.match: arity mismatch: have: (string, string), want: (pattern: string, delimiters: any<null, array[string]>, match: string); between pattern and text stands what a * does not cross: glob.match(\"*.example.org\", [\".\"], input.host)"},
+		{"unq", p + "\ndecision := {action: \"allow\"} if input.host == \"a.test\"\n", "gate.rego:3:14: var action is unsafe; put the key in quotes: \"action\""},
+		{"header-dash", p + "\nallow if input.headers.user-agent == \"x\"\n", "gate.rego:3:10: var agent is unsafe; a name with a dash stands in brackets: input.headers[\"user-agent\"]"},
+		{"closing", p + "\nallow if input.host == \"a.test\" }\n", "gate.rego:3:33: unexpected } token; nothing opens this brace: write { behind if, or remove it"},
+		{"contains", p + "\nallow if input.host contains \"a\"\n", "gate.rego:3:21: var cannot be used for rule name; a rule is NAME if { … }: put conditions into its braces, each on a line; for either of two write two rules\ngate.rego:3:30: string cannot be used for rule name; a rule is NAME if { … }: put conditions into its braces, each on a line"},
+		{"startswith-meth", p + "\nallow if input.host.startswith(\"a\")\n", "gate.rego:3:10: undefined function input.host.startswith; a value has no methods: write the function in front, such as startswith(input.host, …)"},
+		{"len", p + "\nallow if len(input.via) == 0\n", "gate.rego:3:10: undefined function len; write count"},
+		{"default-if", p + "\ndefault allow := false if input.host == \"a\"\n", "gate.rego:3:24: unexpected if keyword; a default has no condition: write a rule beside it"},
+		{"default-obj", p + "\ndefault decision = {\"action\": input.host}\n", "gate.rego:3:1: illegal default rule (value cannot contain ref); a default is written out, without input, data or rules in it"},
+		{"two-pkg", p + "\npackage other\nallow := true\n", "gate.rego:3:1: unexpected package; a file has one package: put the other into a file of its own"},
+		{"metadata-list", p + "\n# METADATA\n# title: [a]\nallow if input.host == \"a.test\"\n", "gate.rego:4:1: the METADATA has a list where a text belongs; put the text in quotes, behind its key"},
+		{"metadata-comment", p + "\n# METADATA\n# the gate lets the mirror pass\nallow if input.host == \"a.test\"\n", "gate.rego:4:1: the METADATA has a text (the gat...) where keys belong, such as title: …; the comment right below # METADATA is YAML: put other comments above it, or leave a line free"},
+		{"metadata-schemas", p + "\n# METADATA\n# schemas:\n#   - input: 3\nallow if input.host == \"a.test\"\n", "gate.rego:3:1: invalid schema declaration for path \"input\"; leave schemas out: the input has its schema already"},
+		{"metadata-end", p + "\nallow if input.host == \"a.test\"\n# METADATA\n# title: x\n", "gate.rego:4:1: invalid annotation scope ''. Use one of 'rule', 'document', 'package', or 'subpackages'; METADATA stands right above the rule that it is about, and below this there is none"},
+		{"metadata-auth", p + "\n# METADATA\n# authors: me\nallow if input.host == \"a.test\"\n", "gate.rego:4:1: the METADATA has a text (me) where a list belongs; write each on a line of its own, with # - in front"},
+		{"ternary", p + "\nallow := input.host == \"a\" ? true : false\n", "gate.rego:3:28: there is no … ? … : …; write a rule for each answer, or join them with else"},
+		{"string-plus", p + "\nallow if input.host == \"a\" + \".test\"\n", "gate.rego:3:24: plus: invalid argument(s): have: (string, string, ???), want: (x: number, y: number, z: number); + adds numbers: join texts with concat(\"\", [a, b]) or sprintf(\"…%s\", [a])"},
+		{"float", p + "\nallow if input.port == 443.\n", "gate.rego:3:24: expected fraction; write a digit behind the point, or no point"},
+		{"walrus-twice", p + "\nallow if { x := 1; x := 2; input.host == \"a\" }\n", "gate.rego:3:20: var x assigned above; a variable has one value: write == to compare, or give the second another name"},
+		{"sprintf", p + "\ndecision := {\"action\":\"deny\",\"reason\": sprintf(\"no %s\", input.host)} if input.host == \"a\"\n", "gate.rego:3:40: sprintf: invalid argument(s): have: (string, string, ???), want: (format: string, values: array[any], output: string); the values stand in brackets: sprintf(\"…%s\", [a])"},
+		{"object-semicolon", p + "\ndecision := {\"action\": \"allow\"; \"reason\": \"x\"} if input.port == 1\n", "gate.rego:3:31: unexpected ; token: non-terminated object; put commas between the keys of an object, and close it with }"},
+		{"set-no-comma", p + "\nallow if input.host in {\"a\" \"b\"}\n", "gate.rego:3:29: unexpected string token: non-terminated set; put commas between the elements of a set, and close it with }"},
+		{"call-no-comma", p + "\nallow if startswith(input.host \"b\")\n", "gate.rego:3:32: unexpected string token: expected \",\" or \")\"; close the bracket that is open with ), and put commas between what is in it"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			root := folder(t, map[string]string{"gate.rego": tt.policy})
@@ -57,8 +89,20 @@ func TestHints(t *testing.T) {
 				t.Fatal("accepted")
 			}
 			if got := strings.ReplaceAll(err.Error(), root+"/", ""); got != tt.want {
-				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
+				t.Errorf("got\n%s\nwant\n%s%s", got, tt.want, reworded(got, tt.want))
 			}
 		})
 	}
+}
+
+// reworded says which entries of hints a slip no longer meets: OPA has other words
+// for it.
+func reworded(got, want string) string {
+	var b strings.Builder
+	for _, h := range hints() {
+		if strings.Contains(want, h[0]) && strings.Contains(want, "; "+h[1]) && !strings.Contains(got, h[0]) {
+			fmt.Fprintf(&b, "\nOPA %s no longer says %q: give that entry of hints (hints.go) its new words, then mend the case", version.Version, h[0])
+		}
+	}
+	return b.String()
 }

@@ -146,8 +146,9 @@ func isTrue(b ast.Body) bool {
 	if len(b) != 1 {
 		return false
 	}
+	// What is not false holds: an empty object, too, which {} behind if is.
 	t, ok := b[0].Terms.(*ast.Term)
-	return ok && t.Value.Compare(ast.Boolean(true)) == 0
+	return ok && !b[0].Negated && ast.IsConstant(t.Value) && t.Value.Compare(ast.Boolean(false)) != 0
 }
 
 // unused points at rules of the package that decides which the entry never asks:

@@ -13,25 +13,25 @@ import (
 // is none: it denies whatever else is meant. Modules are as they were written, for
 // the compiler takes answers apart.
 func (l *linting) answers(modules map[string]*ast.Module) {
-	var constants []*ast.Rule
+	constants := map[string][]*ast.Rule{}
 	for _, m := range modules {
 		if m.Package.Path.String() != packagePath {
 			continue
 		}
 		for _, top := range m.Rules {
-			if entryOf(top) != l.entry {
-				continue
-			}
-			for r := top; r != nil; r = r.Else {
+			for r := top; r != nil && entryOf(top) == l.entry; r = r.Else {
 				l.answer(r)
 			}
-			if top.Head.Value != nil && !top.Default && ast.IsConstant(top.Head.Value.Value) {
-				constants = append(constants, top)
+			name := top.Head.Ref().String()
+			if top.Head.Value != nil && top.Head.Key == nil && len(top.Head.Args) == 0 && !top.Default && ast.IsConstant(top.Head.Value.Value) {
+				constants[name] = append(constants[name], top)
 			}
 		}
 	}
-	slices.SortFunc(constants, func(a, b *ast.Rule) int { return a.Location.Compare(b.Location) })
-	l.conflicts(constants)
+	for name, rules := range constants {
+		slices.SortFunc(rules, func(a, b *ast.Rule) int { return a.Location.Compare(b.Location) })
+		l.conflicts(name, rules)
+	}
 }
 
 // answer looks at the value of one rule.
@@ -117,17 +117,21 @@ func standIn(key string) ast.Value {
 
 // conflicts points at rules that give different answers, neither of which yields to
 // the other: where both hold, the evaluation ends in an error, which denies.
-func (l *linting) conflicts(rules []*ast.Rule) {
+func (l *linting) conflicts(name string, rules []*ast.Rule) {
 	for i, r := range rules {
 		for _, other := range rules[:i] {
 			if other.Head.Value.Value.Compare(r.Head.Value.Value) == 0 {
 				continue
 			}
 			severity, message := policy.Note, ": where both hold, the request is denied with an error"
-			if isTrue(r.Body) && isTrue(other.Body) {
-				severity, message = policy.Error, ": every request is denied with an error"
+			both := isTrue(r.Body) && isTrue(other.Body)
+			if !both && name != l.entry {
+				continue // own_port := 443 and own_port := 80, each for a scheme, are usual
 			}
-			l.add(severity, r.Location, "conflicting-rules", l.entry+" has another value at "+fmt.Sprintf("%s:%d", other.Location.File, other.Location.Row)+message,
+			if both {
+				severity, message = policy.Error, ": whatever asks for it is denied with an error"
+			}
+			l.add(severity, r.Location, "conflicting-rules", name+" has another value at "+fmt.Sprintf("%s:%d", other.Location.File, other.Location.Row)+message,
 				"join them with else, in the order in which they are to be asked")
 			break
 		}

@@ -47,14 +47,33 @@ func (l *linting) comparisons(m *ast.Module) {
 				l.never(fieldOf(args[i]), args[1-i])
 			}
 		case "internal.member_2":
+			l.inText(e, args[1])
 			elements(args[1], func(t *ast.Term) { l.never(fieldOf(args[0]), t) })
 		case "endswith", "startswith", "contains":
+			l.swapped(name, args[0], args[1], "text first, then the part")
 			l.part(name, fieldOf(args[0]), args[1])
 		case "regex.match":
+			l.swapped(name, args[1], args[0], "pattern first, then the text")
 			l.pattern(fieldOf(args[1]), args[0])
 		}
 		return false
 	})
+}
+
+// inText points at an `in` behind which stands a text: it has no elements.
+func (l *linting) inText(e *ast.Expr, list *ast.Term) {
+	if s, ok := list.Value.(ast.String); ok {
+		l.at(e.Location, "never-equal", "nothing is in a text: in looks into a list, a set or an object", "write == "+shorten(s.String())+" for the whole, or contains(…) for a part")
+	}
+}
+
+// swapped points at a call whose text is written out and whose part or pattern is the
+// client's: whoever chooses the pattern chooses what it matches.
+func (l *linting) swapped(name string, text, part *ast.Term, order string) {
+	_, written := text.Value.(ast.String)
+	if asked := fieldOf(part); written && asked != "" {
+		l.at(part.Location, "swapped-arguments", name+" looks for what the client sends in a text that is always the same", order+": exchange the two")
+	}
 }
 
 // elements calls f for each element of a list or a set that is written out.

@@ -75,6 +75,11 @@ func TestLint(t *testing.T) {
 		{"print of headers", "allow if { print(input.headers[\"a\"]); input.host == \"ok.test\" }", "gate.rego:2:12 warning prints-secrets", "allow if { print(input.host); input.host == \"ok.test\" }"},
 		{"print of everything", "allow if { print(\"in\", input); input.host == \"ok.test\" }", "gate.rego:2:12 warning prints-secrets", "allow if { print(input.path); input.host == \"ok.test\" }"},
 		{"print of the query", "allow if { print(input.query); input.host == \"ok.test\" }", "gate.rego:2:12 warning prints-secrets", "allow if { print(\"query\"); input.host == \"ok.test\" }"},
+		{"a name with two values", "allow if input.host in hosts\nhosts := {\"a.test\"}\nhosts := {\"b.test\"}", "gate.rego:4:1 error conflicting-rules", "allow if { input.host == \"ok.test\"; input.port == port }\nport := 443 if input.scheme == \"https\"\nport := 80 if input.scheme == \"http\""},
+		{"no condition in braces", "allow if {}", "gate.rego:2:1 warning always-allows", "allow if false"},
+		{"in a text", "allow if input.method in \"GET\"", "gate.rego:2:10 warning never-equal", "allow if input.method in {\"GET\"}"},
+		{"expression and host exchanged", "allow if regex.match(input.path, \"/a\")", "gate.rego:2:22 warning swapped-arguments", "allow if regex.match(\"^/a$\", input.path)"},
+		{"text and part exchanged", "allow if startswith(\"/a/b\", input.path)", "gate.rego:2:29 warning swapped-arguments", "allow if startswith(input.path, \"/a/b\")"},
 		{"not a policy", "allow if input.hst == \"ok.test\"", "gate.rego:2:10 error invalid", "allow if input.host == \"ok.test\""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

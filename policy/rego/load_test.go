@@ -56,7 +56,7 @@ func TestLoadModuleFails(t *testing.T) {
 				"gate.rego:2:1: `contains` keyword is required for partial set rules; this is Rego v0: run `opa fmt --write --v0-v1` on the file, or write if before the brace",
 		},
 		"a bracket is missing": {
-			p + "allow if {\n  x := [1\n}", "gate.rego:4:1: unexpected } token: expected \",\" or \"]\"",
+			p + "allow if {\n  x := [1\n}", "gate.rego:4:1: unexpected } token: expected \",\" or \"]\"; close the bracket that is open with ], and put commas between what is in it",
 		},
 		"misspelled field": {
 			p + "allow if input.hst == \"ok.test\"", "gate.rego:2:10: undefined ref: input.hst; did you mean host? " + here,
