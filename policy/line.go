@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// MaxPattern is how long a path may be in a rule, in bytes.
+const MaxPattern = 4096
+
 // DefaultPort returns the port of a scheme where a URL names none, and 0 for a
 // scheme that has none of its own.
 func DefaultPort(scheme string) uint16 {
@@ -47,8 +50,8 @@ func (r *Request) URL() string {
 // that is not decrypted. The query is left out, so no secret in it can reach a
 // policy; learn.Proposer knows which requests are told by theirs. For a read to which another origin redirected,
 // the entry is about that redirect: what it leads to has a path of its own the
-// next time. Line is empty when no rule can allow the request: for a method that
-// is not in capitals, and for a scheme unknown here.
+// next time. Line is empty when no rule can name the request: for a method that is
+// not in capitals, for a scheme unknown here, and for a path longer than MaxPattern.
 //
 // Nothing in the request can make the line mean anything else to YAML.
 func (r *Request) Line() string {
@@ -63,6 +66,8 @@ func (r *Request) Line() string {
 		return "- " + yamlText(literalVersion(r.Package))
 	case r.Redirector() != "" && (r.Method == "GET" || r.Method == "HEAD"):
 		return "- {host: " + yamlHost(r.Host) + r.connection() + ", via: [" + strconv.Quote(r.Redirector()) + "]" + r.networks() + "}"
+	case len(r.Path) > MaxPattern:
+		return ""
 	case r.networks() != "":
 		return "- {host: " + yamlHost(r.Host) + ", methods: [" + r.Method + "], paths: [" + strconv.Quote(r.Path) +
 			"], ports: [" + r.port() + "], schemes: [" + r.Scheme + "]" + r.networks() + "}"

@@ -198,7 +198,7 @@ func (e *explanation) change(d policy.Decision) {
 	case d.Final:
 		e.say("no rule that is added allows it: remove or narrow %s, which denies\n", d.Rule)
 	case line == "" && e.request.Line() == "":
-		e.say("no rule can allow it\n")
+		e.say("no rule can name it: %s\n", e.proposer.Unlearned(e.request))
 	case line == "":
 		e.say("no rule is proposed for it: %s; where it is right nevertheless, write one by hand\n", e.proposer.Unlearned(e.request))
 	default:

@@ -145,12 +145,12 @@ func unwritable(k key) string {
 
 // unwritablePath returns why no pattern of a policy can name path.
 func unwritablePath(path string) string {
-	const maxPattern, maxMasked = 4096, 6
+	const maxMasked = 6
 	if canonical, err := policy.CanonicalPath(path); err != nil || canonical != path {
 		return "the path can be read in two ways"
 	}
 	switch {
-	case len(path) > maxPattern:
+	case len(path) > policy.MaxPattern:
 		return "the path is too long"
 	case strings.Contains(path, "%EE%80%8"):
 		return "the path holds a private-use character"

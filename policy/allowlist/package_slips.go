@@ -1,6 +1,7 @@
 package allowlist
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/package-url/packageurl-go"
@@ -11,9 +12,10 @@ import (
 // nothing, and what is worse, denies nothing.
 func neverMatches(purl packageurl.PackageURL, text string) (message, hint string) {
 	_, written, _ := strings.Cut(text, "/")
-	if i := strings.IndexAny(plainStars(purl.Name), "=<>^|,;()[]!\"' "); i >= 0 {
-		i = strings.IndexAny(written, "=<>^|,;()[]!\"' ")
-		return "package name " + quoted(written) + " holds " + quoted(written[i:i+1]), "write the version behind @: pkg:" + purl.Type + "/" + written[:i] + "@" + strings.Trim(written[i:], "\"' ")
+	if i := strings.IndexAny(plainStars(purl.Name), inNoName); i >= 0 {
+		operator := plainStars(purl.Name)[i : i+1]
+		name, rest := cutAt(written, operator)
+		return "package name " + quoted(written) + " holds " + quoted(operator), "write the version behind @: pkg:" + purl.Type + "/" + name + "@" + strings.Trim(operator+rest, "\"' ")
 	}
 	if purl.Namespace == "" {
 		switch purl.Type {
@@ -28,6 +30,23 @@ func neverMatches(purl packageurl.PackageURL, text string) (message, hint string
 		}
 	}
 	return versionNeverMatches(purl)
+}
+
+// inNoName are characters that no package has in its name, and versions often have
+// around them.
+const inNoName = "=<>^|,;()[]!\"' "
+
+// cutAt cuts a purl as it is written where a character of it is, itself or
+// percent-encoded.
+func cutAt(written, character string) (before, after string) {
+	for i := range written {
+		for _, spelling := range []string{character, fmt.Sprintf("%%%02X", character[0])} {
+			if end := i + len(spelling); end <= len(written) && strings.EqualFold(written[i:end], spelling) {
+				return written[:i], written[end:]
+			}
+		}
+	}
+	return written, ""
 }
 
 // versionNeverMatches is neverMatches about a version that is no range.

@@ -25,7 +25,7 @@ type fault struct {
 }
 
 const (
-	maxPattern = 4096
+	maxPattern = policy.MaxPattern
 	maxStars   = 16
 
 	// A private-use character stands for each star and each typed part while the

@@ -326,6 +326,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("version: 1\nallow: ['GET https://ok.test/**', {host: ok.test}]"))
 	f.Add([]byte("version: 1\nregistries: {npm: https://npm.example.org}\nallow: ['pkg:npm/@a/*@1.*']"))
 	f.Add([]byte("a: &a [*a]\n---\n\t'"))
+	f.Add([]byte("n: \nallow: ['pkg:npm/lodash%3DE@%34']"))
 	for _, doc := range legal() {
 		f.Add([]byte(doc))
 	}
