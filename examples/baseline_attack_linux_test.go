@@ -1,19 +1,17 @@
 package examples
 
 import (
-	"context"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/juliendoutre/proxaudit/internal/attack"
 )
@@ -174,25 +172,23 @@ func (b attackedBuild) run(t *testing.T, n *attackersNet, p plan, words ...strin
 	if !b.hooked {
 		command = append([]string{"sh", "-ec", `"$@"; node attack.mjs`, "sh"}, command...)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	defer cancel()
 	// The jail is what keeps the attack on this machine: without one, no run.
 	args := slices.Concat(words, n.words(), []string{"-isolation=netns", "--"}, command)
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd := patientCommand(t, args[0], args[1:]...)
 	cmd.Dir, cmd.Env = dir, append(like.environ(t, caches), n.environ()...)
 	over := waitForAttack(t, n, dir)
-	out, err := cmd.CombinedOutput()
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err = cmd.Run()
 	over()
-	if cmd.ProcessState == nil {
-		t.Fatal(err)
-	}
+	ended(t, cmd, err, &out)
 	var outcomes []outcome
 	if text, err := os.ReadFile(filepath.Join(dir, "outcomes.json")); err == nil {
 		if err := json.Unmarshal(text, &outcomes); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return string(out), cmd.ProcessState.ExitCode(), outcomes
+	return out.String(), cmd.ProcessState.ExitCode(), outcomes
 }
 
 // waitForAttack has n take over when attack.mjs in dir is about to begin. What it

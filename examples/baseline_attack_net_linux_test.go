@@ -29,6 +29,7 @@ type attackersNet struct {
 	// led are the hosts that lead to the listener before the attack too.
 	led []string
 
+	serving   sync.WaitGroup // connections
 	mu        sync.Mutex
 	attacking bool
 	passed    map[net.Conn]bool
@@ -92,8 +93,10 @@ func (n *attackersNet) attack() {
 	}
 }
 
-// take returns what came since the last time, and lets builds pass again.
+// take returns what came since the last time, and lets builds pass again. The last
+// build has ended, and so have its connections: what came is noted when they are.
 func (n *attackersNet) take() (targets []string, arrivals []arrival) {
+	n.serving.Wait()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	targets, arrivals = n.targets, n.arrivals
@@ -109,6 +112,8 @@ func (n *attackersNet) note(a arrival) {
 
 // serve takes a tunnel, or a request for a URL of plain http.
 func (n *attackersNet) serve(w http.ResponseWriter, r *http.Request) {
+	n.serving.Add(1)
+	defer n.serving.Done()
 	if r.Method != http.MethodConnect {
 		body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 		n.note(arrival{target: r.URL.Host, method: r.Method, path: r.URL.RequestURI(), agent: r.UserAgent() + string(body), connectedUnencrypted: true})

@@ -19,6 +19,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/juliendoutre/proxaudit/internal/ca"
 )
@@ -114,7 +115,7 @@ func (d *day) registries() http.Handler {
 				r.Out.Header.Del(name)
 			}
 		},
-		Transport:      &http.Transport{},
+		Transport:      persistent{&http.Transport{}},
 		ModifyResponse: d.later,
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			d.mu.Lock()
@@ -122,6 +123,28 @@ func (d *day) registries() http.Handler {
 			d.mu.Unlock()
 			w.WriteHeader(http.StatusBadGateway)
 		},
+	}
+}
+
+// persistent asks again what a registry did not answer, or said that it cannot: the
+// client's own attempts would be counted as failures here.
+type persistent struct{ http.RoundTripper }
+
+func (p persistent) RoundTrip(r *http.Request) (*http.Response, error) {
+	for attempt := 1; ; attempt++ {
+		answer, err := p.RoundTripper.RoundTrip(r)
+		unable := err == nil && (answer.StatusCode == http.StatusTooManyRequests || answer.StatusCode >= http.StatusInternalServerError)
+		if err == nil && !unable || r.Context().Err() != nil || attempt == 6 || r.Method != http.MethodGet && r.Method != http.MethodHead {
+			return answer, err
+		}
+		if unable {
+			_ = answer.Body.Close()
+		}
+		select {
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		case <-time.After(time.Duration(attempt) * time.Second):
+		}
 	}
 }
 

@@ -2,17 +2,13 @@ package examples
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/juliendoutre/proxaudit/enforce"
 	"github.com/juliendoutre/proxaudit/policy"
@@ -31,12 +27,12 @@ type baseline struct {
 var baselines = []baseline{
 	{
 		project: named("npm"),
-		update: `sed -i 's/"express": "4/"express": "^4/' package.json
-npm update express --package-lock-only --no-audit --no-fund --loglevel=error`,
+		update:  `npm install express@4.22.2 --save-exact --package-lock-only --ignore-scripts --no-audit --no-fund --loglevel=error`,
 	},
 	{
 		project: named("pip"),
-		update: `python3 -m pip install --quiet --dry-run --ignore-installed --only-binary=:all: --report report.json 'flask>=3.1.0,<3.2' requests==2.32.3
+		update: `grep -E '^[a-z0-9-]+==' requirements.txt | sed 's/ .*//; /^flask==/d' >constraints.txt
+python3 -m pip install --quiet --dry-run --ignore-installed --only-binary=:all: --report report.json -c constraints.txt flask==3.1.1 requests
 python3 - <<'END' > requirements.txt
 import json
 for p in json.load(open("report.json"))["install"]:
@@ -51,7 +47,7 @@ END`,
 	{
 		project: named("cargo", "--locked"),
 		lock:    `cargo generate-lockfile --quiet`,
-		update:  `sed -i 's/^itoa = "=/itoa = "/' Cargo.toml && cargo update --quiet itoa`,
+		update:  `sed -i 's/^itoa = "=1.0.14"/itoa = "=1.0.15"/' Cargo.toml && cargo update --quiet itoa`,
 	},
 	{
 		project: named("maven"),
@@ -91,7 +87,7 @@ func copyTo(t *testing.T, to, from string) {
 
 func (b baseline) script(t *testing.T, dir, script string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "sh", "-ec", script)
+	cmd := patientCommand(t, "sh", "-ec", script)
 	cmd.Dir, cmd.Env = dir, b.environ(t, nil)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", script, err, out)
@@ -131,19 +127,15 @@ func (b baseline) build(t *testing.T, binary, from string, c caches, env []strin
 	t.Helper()
 	dir, log := t.TempDir(), filepath.Join(t.TempDir(), "events.jsonl")
 	copyTo(t, dir, from)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	defer cancel()
 	args := slices.Concat(words, []string{"-output", log, "--"}, b.command)
 	if repository := c["MAVEN_REPOSITORY"]; repository != "" {
 		args = append(args, "-Dmaven.repo.local="+repository)
 	}
-	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd := patientCommand(t, binary, args...)
 	cmd.Dir, cmd.Env = dir, append(b.environ(t, c), env...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Run(); err != nil && !errors.As(err, new(*exec.ExitError)) {
-		t.Fatal(err)
-	}
+	ended(t, cmd, cmd.Run(), &out)
 	return built{cmd.ProcessState.ExitCode(), out.String(), readEvents(t, log)}
 }
 

@@ -2,9 +2,7 @@ package examples
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -287,9 +285,7 @@ func (w *world) wrap(t *testing.T, c client, u, host, policy string) result {
 		}
 		write(t, path, fill(text))
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(w.dir, "proxaudit"), "enforce", "-policy", file, "-output", log, "--", "sh", "-c", fill(c.run))
+	cmd := patientCommand(t, filepath.Join(w.dir, "proxaudit"), "enforce", "-policy", file, "-output", log, "--", "sh", "-c", fill(c.run))
 	cmd.Dir = here
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Join(here, "home"), "LANG=C.UTF-8", "USER=" + u, "TMPDIR=" + dir}
 	for _, kv := range c.env {
@@ -301,18 +297,13 @@ func (w *world) wrap(t *testing.T, c client, u, host, policy string) result {
 		give(t, dir)
 	}
 	var out bytes.Buffer
-	cmd.WaitDelay = 10 * time.Second
 	run := cmd.Run
 	if c.types != "" {
 		run = func() error { return onTerminal(cmd, &out, fill(c.types)) }
 	} else {
 		cmd.Stdout, cmd.Stderr = &out, &out
 	}
-	if err := run(); err != nil {
-		if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) {
-			t.Fatalf("%v\n%s", err, out.String())
-		}
-	}
+	ended(t, cmd, run(), &out)
 	r := result{out: strings.ReplaceAll(out.String(), "\r\n", "\n"), code: cmd.ProcessState.ExitCode()}
 	if _, err := os.Stat(log); err != nil {
 		t.Fatalf("exit code %d, no recording:\n%s", r.code, r.out)

@@ -147,7 +147,7 @@ var javascriptClients = []client{
 	{name: "corepack", source: "npm: corepack", program: "TOOLS/npm/node_modules/corepack/dist/corepack.js", required: true,
 		run:   "node TOOLS/npm/node_modules/corepack/dist/corepack.js yarn --version",
 		files: map[string]string{"package.json": `{"packageManager":"yarn@4.0.0"}`},
-		env:   []string{"COREPACK_NPM_REGISTRY=ORIGIN/npm", "COREPACK_INTEGRITY_KEYS=0"},
+		env:   []string{"COREPACK_NPM_REGISTRY=ORIGIN/npm", "COREPACK_INTEGRITY_KEYS=0", "COREPACK_DEFAULT_TO_LATEST=0"},
 		want:  "4[.]", request: "GET /npm/@yarnpkg/cli-dist/-/cli-dist-4.0.0.tgz", asked: "node"},
 	{name: "pnpm", source: "npm: pnpm", program: "TOOLS/npm/node_modules/pnpm/bin/pnpm.cjs", required: true,
 		run:   "node TOOLS/npm/node_modules/pnpm/bin/pnpm.cjs install --fetch-retries=0 && node -p \"require('demo')\"",

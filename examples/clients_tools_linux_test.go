@@ -11,12 +11,15 @@ import (
 	"testing"
 )
 
-// The clients that come from registries. The majors are those that the oldest
-// node and python that .ci/run may find can run.
+// The clients that come from npm's registry, and what those of PyPI are installed
+// with: versions that the oldest node and python can run that .ci/run may find (18
+// and 3.11), and not what is newest on the day. Those of npm depend on nothing that
+// is not in them; what those of PyPI depend on is in testdata/tools.
 var (
-	npmTools = []string{"@yarnpkg/cli-dist@4", "bun@1", "corepack@0", "deno@2", "playwright-core@1", "pnpm@10", "undici@6", "yarn@1",
-		"yarn2@npm:@yarnpkg/cli-dist@2", "yarn3@npm:@yarnpkg/cli-dist@3"}
-	pipTools = []string{"aiohttp", "awscli", "conan", "grpcio", "httpx[http2]", "pipx", "poetry", "requests"}
+	npmTools = []string{"@yarnpkg/cli-dist@4.18.1", "bun@1.4.5", "corepack@0.33.0", "deno@2.9.6", "playwright-core@1.50.1", "pnpm@10.34.8", "undici@6.29.1",
+		"yarn@1.22.22", "yarn2@npm:@yarnpkg/cli-dist@2.4.2", "yarn3@npm:@yarnpkg/cli-dist@3.8.7"}
+	uv  = "uv==0.13.9"
+	pip = "pip==26.3"
 )
 
 // clientPath is where clients are looked for: where every user may go.
@@ -39,14 +42,18 @@ func installTools(t *testing.T, dir string) {
 			t.Fatal(err)
 		}
 	}
-	python, pip := "/usr/bin/python3", filepath.Join(tools, "pip")
+	python, target := "/usr/bin/python3", filepath.Join(tools, "pip")
+	requirements, err := filepath.Abs(filepath.Join("testdata", "tools", "requirements.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		// pipx gives its environments a pip that is new enough.
-		command(t, tools, python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest", filepath.Join(tools, "www", "pip"), "pip")
+		command(t, tools, python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest", filepath.Join(tools, "www", "pip"), pip)
 		// uv resolves in a second what takes pip twelve.
-		command(t, tools, python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore", "--target", pip, "uv")
-		command(t, tools, filepath.Join(pip, "bin", "uv"), slices.Concat([]string{"pip", "install", "--quiet", "--python", python, "--target", filepath.Join(tools, "py")}, pipTools)...)
+		command(t, tools, python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore", "--target", target, uv)
+		command(t, tools, filepath.Join(target, "bin", "uv"), "pip", "install", "--quiet", "--python", python, "--target", filepath.Join(tools, "py"), "--requirement", requirements)
 	})
 	wg.Go(func() {
 		defer packYarn(t, tools)
@@ -67,7 +74,7 @@ func command(t *testing.T, dir, name string, args ...string) string {
 	if _, err := exec.LookPath(name); err != nil {
 		return ""
 	}
-	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd := patientCommand(t, name, args...)
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -2,8 +2,6 @@ package examples
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -122,21 +120,15 @@ func (e ecosystem) try(t *testing.T, run string, wrap ...string) (string, int) {
 	for name, text := range e.files {
 		write(t, filepath.Join(here, name), text)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, wrap[0], append(wrap[1:], "sh", "-c", run)...)
-	cmd.Dir, cmd.WaitDelay = here, 10*time.Second
+	cmd := patientCommand(t, wrap[0], append(wrap[1:], "sh", "-c", run)...)
+	cmd.Dir = here
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + here, "LANG=C.UTF-8", "TMPDIR=" + here}
 	for _, kv := range e.env {
 		cmd.Env = append(cmd.Env, strings.ReplaceAll(kv, "HERE", here))
 	}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Run(); err != nil {
-		if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) {
-			t.Fatalf("%v\n%s", err, out.String())
-		}
-	}
+	ended(t, cmd, cmd.Run(), &out)
 	return out.String(), cmd.ProcessState.ExitCode()
 }
 

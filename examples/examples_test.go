@@ -5,15 +5,12 @@ package examples
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // project is an example and the client that fetches its dependencies.
@@ -71,8 +68,6 @@ func (p project) run(t *testing.T, wrap ...string) (string, int) {
 // runIn runs the client of p, behind the words of wrap, in dir with empty caches.
 func (p project) runIn(t *testing.T, dir string, wrap ...string) (string, int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	defer cancel()
 	args := slices.Concat(wrap, p.command)
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "PIP_FIND_LINKS=") })
 	env = append(env, "GOFLAGS=-modcacherw", "GOWORK=off")
@@ -84,15 +79,11 @@ func (p project) runIn(t *testing.T, dir string, wrap ...string) (string, int) {
 		}
 		env = append(env, name+"="+cache)
 	}
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd := patientCommand(t, args[0], args[1:]...)
 	cmd.Dir, cmd.Env = dir, env
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Run(); err != nil {
-		if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) {
-			t.Fatal(err)
-		}
-	}
+	ended(t, cmd, cmd.Run(), &out)
 	return out.String(), cmd.ProcessState.ExitCode()
 }
 

@@ -2,7 +2,6 @@ package examples
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -87,7 +86,7 @@ func TestLockfile(t *testing.T) {
 			lock := filepath.Join(dir, p.lockfile)
 			policy := filepath.Join(t.TempDir(), "policy.yaml")
 
-			learn := exec.Command(binary, append([]string{"learn", "-lockfile", lock, "-o", policy}, registries...)...)
+			learn := patientCommand(t, binary, append([]string{"learn", "-lockfile", lock, "-o", policy}, registries...)...)
 			if out, err := learn.CombinedOutput(); err != nil || strings.Contains(string(out), "warning") {
 				t.Fatalf("learn: %v\n%s", err, out)
 			}
@@ -148,7 +147,7 @@ func (p *lockedProject) prepare(t *testing.T, binary string) (dir string, regist
 // shell runs a line of shell in dir and returns what it printed.
 func (p *lockedProject) shell(t *testing.T, dir, line string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "sh", "-ec", line)
+	cmd := patientCommand(t, "sh", "-ec", line)
 	cmd.Dir = dir
 	var errors strings.Builder
 	cmd.Stderr = &errors

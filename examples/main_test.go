@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -24,6 +25,15 @@ func TestMain(m *testing.M) {
 	if url := os.Getenv(getVariable); url != "" {
 		get(url)
 		return
+	}
+	for _, kv := range persistence() {
+		name, value, _ := strings.Cut(kv, "=")
+		if _, set := os.LookupEnv(name); set {
+			continue
+		}
+		if err := os.Setenv(name, value); err != nil {
+			panic(err)
+		}
 	}
 	flag.Parse()
 	given := false

@@ -2,7 +2,6 @@ package examples
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -23,7 +22,7 @@ func TestMergeUpdate(t *testing.T) {
 		project := t.TempDir()
 		write(t, filepath.Join(project, "package.json"), `{"private": true}`)
 		args = append(args, "--", "npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "is-odd@3.0.1", "ms@"+version)
-		cmd := exec.Command(binary, args...)
+		cmd := patientCommand(t, binary, args...)
 		cmd.Dir, cmd.Env = project, append(os.Environ(), "npm_config_cache="+t.TempDir())
 		var stderr strings.Builder
 		cmd.Stderr = &stderr
@@ -58,7 +57,7 @@ func TestMergeUpdate(t *testing.T) {
 	if out := install(1, "2.1.3", "enforce", "-policy", path("policy.yaml")); !strings.Contains(out, "pkg:npm/ms@2.1.3") {
 		t.Errorf("the new package is not named:\n%s", out)
 	}
-	merge := exec.Command(binary, "learn", "-merge", path("policy.yaml"), "-o", path("policy.yaml"), "-from", path("events.jsonl"))
+	merge := patientCommand(t, binary, "learn", "-merge", path("policy.yaml"), "-o", path("policy.yaml"), "-from", path("events.jsonl"))
 	if out, err := merge.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -1,6 +1,7 @@
 package examples
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -69,16 +70,16 @@ func (p project) runAsUser(t *testing.T, dir string, wrap ...string) (string, in
 	}
 	give(t, home)
 	args := slices.Concat(wrap, p.command)
-	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
+	cmd := patientCommand(t, args[0], args[1:]...)
 	cmd.Dir = filepath.Join(home, "project")
 	cmd.Env = []string{"PATH=" + clientPath(dir), "HOME=" + home, "TMPDIR=" + home, "LANG=C.UTF-8"}
+	cmd.Env = append(cmd.Env, persistence()...)
 	if registry, err := exec.CommandContext(t.Context(), "npm", "config", "get", "registry").Output(); err == nil {
 		cmd.Env = append(cmd.Env, "npm_config_registry="+strings.TrimSpace(string(registry)))
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ordinaryID, Gid: ordinaryID}}
-	out, err := cmd.CombinedOutput()
-	if cmd.ProcessState == nil {
-		t.Fatal(err)
-	}
-	return string(out), cmd.ProcessState.ExitCode()
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	ended(t, cmd, cmd.Run(), &out)
+	return out.String(), cmd.ProcessState.ExitCode()
 }

@@ -149,7 +149,7 @@ var askNpm = sync.OnceValue(func() error {
 // what it printed.
 func shell(t *testing.T, dir, script string, env ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "sh", "-c", script)
+	cmd := patientCommand(t, "sh", "-c", script)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -1,8 +1,8 @@
 package examples
 
 import (
+	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -32,11 +32,13 @@ func TestRegoGate(t *testing.T) {
 	write(t, filepath.Join(dir, "registries.yaml"), "version: 1\nregistries:\n  npm: "+registry+"\n")
 
 	enforce := func(command ...string) (string, int) {
-		cmd := exec.CommandContext(t.Context(), binary, append([]string{"enforce", "-policy", "registries.yaml", "-policy", "gate", "--"}, command...)...)
+		cmd := patientCommand(t, binary, append([]string{"enforce", "-policy", "registries.yaml", "-policy", "gate", "--"}, command...)...)
 		cmd.Dir = dir
 		cmd.Env = slices.Concat(os.Environ(), quiet, []string{"npm_config_cache=" + t.TempDir()})
-		out, _ := cmd.CombinedOutput()
-		return string(out), cmd.ProcessState.ExitCode()
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		ended(t, cmd, cmd.Run(), &out)
+		return out.String(), cmd.ProcessState.ExitCode()
 	}
 	if out, code := enforce("npm", "ci"); code != 0 {
 		t.Fatalf("npm ci: exit code %d\n%s", code, out)
