@@ -131,16 +131,19 @@ func cutScheme(ref string) (scheme, rest string, ok bool) {
 
 // below returns the path that ref, which does not begin with a slash, names from
 // base on, without its dot segments. One that climbs above the root it leaves as
-// it is, and so without canonical form.
+// it is, and so without canonical form; and one that climbs to the root and goes on
+// with an empty segment, from which net/url does not make the two slashes of RFC
+// 3986 section 5.2.4.
 func below(base, ref string) string {
+	whole := ref
 	dir := base[:strings.LastIndexByte(base, '/')]
 	for {
 		segment, rest, more := strings.Cut(ref, "/")
 		switch {
+		case segment == ".." && dir == "", segment == "" && more && dir == "":
+			return "/" + whole
 		case segment != "." && segment != "..":
 			return dir + "/" + ref
-		case segment == ".." && dir == "":
-			return "/" + ref
 		case segment == "..":
 			dir = dir[:strings.LastIndexByte(dir, '/')]
 		}

@@ -76,6 +76,30 @@ func TestLocations(t *testing.T) {
 	}
 }
 
+// TestEmptySegments: clients agree about empty segments, but for those that a path
+// begins with once its dot segments are gone: from /a/ the reference ..//c leads to
+// //c (RFC 3986 section 5.2.4), with net/url to /c.
+func TestEmptySegments(t *testing.T) {
+	for _, tt := range []struct{ path, location, want string }{
+		{"/a//b", "c", "https://ok.test/a//c"},
+		{"/a//b", "./c", "https://ok.test/a//c"},
+		{"/a//b", "../c", "https://ok.test/a/c"},
+		{"/a//b/c", "../d", "https://ok.test/a//d"},
+		{"/a/b/c", "..//d", "https://ok.test/a//d"},
+		{"//a", "../b", "https://ok.test/b"},
+		{"//a", "b//c", "https://ok.test//b//c"},
+		{"/a/b", "..//c", ""},
+		{"/a/b", "./.././/c", ""},
+		{"//", "..///.cd", ""},
+	} {
+		q := &policy.Request{Method: "GET", Scheme: "https", Host: "ok.test", Port: 443, Path: tt.path}
+		d, ok := resolve(q, tt.location)
+		if got := d.String(); ok != (tt.want != "") || ok && got != tt.want {
+			t.Errorf("%q from %q leads to %s, %v; want %q", tt.location, tt.path, got, ok, tt.want)
+		}
+	}
+}
+
 // TestRedirection has which responses are redirects at all.
 func TestRedirection(t *testing.T) {
 	q := &policy.Request{Method: "GET", Scheme: "https", Host: "ok.test", Port: 443, Path: "/"}
@@ -103,6 +127,7 @@ func FuzzLocation(f *testing.F) {
 	for _, ref := range []string{"https://cdn.test/a?b#c", "//cdn.test:8443/a", "../c/./d", "?", "a:b", "/a/%2e", "https:///a", "..;/c"} {
 		f.Add("/a/b/c", ref)
 	}
+	f.Add("//", "..///.cd")
 	f.Fuzz(func(t *testing.T, path, ref string) {
 		base, err := policy.CanonicalPath(path)
 		if err != nil {
