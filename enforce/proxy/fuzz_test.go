@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"os"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -188,8 +189,8 @@ func newMonologue(data []byte, local netip.AddrPort) *monologue {
 	return m
 }
 
-// Read gives what is left, then the end. A single byte is what net/http asks for
-// while a handler runs, to learn whether the client is still there: it is.
+// Read gives what is left, then the end. While a handler runs, net/http reads to
+// learn whether the client is still there: it is.
 func (m *monologue) Read(b []byte) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -203,10 +204,26 @@ func (m *monologue) Read(b []byte) (int, error) {
 			n := copy(b, m.left)
 			m.left = m.left[n:]
 			return n, nil
-		case len(b) != 1:
+		case len(b) != 1 || !inBackground():
 			return 0, io.EOF
 		}
 		m.woken.Wait()
+	}
+}
+
+// inBackground reports whether it is called by the read that net/http begins beside
+// a handler. A bufio.Reader that is nearly full asks for a single byte as well.
+func inBackground() bool {
+	callers := make([]uintptr, 16)
+	frames := runtime.CallersFrames(callers[:runtime.Callers(2, callers)])
+	for {
+		frame, more := frames.Next()
+		if strings.HasSuffix(frame.Function, "net/http.(*connReader).backgroundRead") {
+			return true
+		}
+		if !more {
+			return false
+		}
 	}
 }
 
@@ -327,6 +344,7 @@ var headSeeds = []string{
 	"GET http:* HTTP/1.0\r\nHost: ok.test:%p\r\n\r\n",
 	"GET http:admin%2Fdelete HTTP/1.1\r\nHost: ok.test:%p\r\n\r\n",
 	"SSH-2.0-x\r\n", "\x16\x03\x01\x00\x01\x01", "",
+	"GET /" + strings.Repeat("a", 4<<10-1-len("GET /")), // to the last byte but one of net/http's buffer
 }
 
 // FuzzClientHello sends bytes of any kind to where a TLS client hello is awaited.
