@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,12 +21,17 @@ import (
 	"github.com/juliendoutre/proxaudit/policy"
 )
 
-// jail stands for the confinement: it says what the local address of the next
-// accepted connection is, as the kernel does for a captured one.
+// jail stands for the confinement: it says what the local address of an accepted
+// connection is, as the kernel does for a captured one. A connection that no test
+// made is closed: on loopback one can come from another test program, which still
+// asks for a server that had the port before.
 type jail struct {
 	net.Listener
-	dialled chan netip.AddrPort
-	names   map[netip.Addr]string
+	names map[netip.Addr]string
+
+	mu      sync.Mutex                // held from before a dial until dialled has it
+	dialled map[string]netip.AddrPort // what each connection is meant for, by the client's address
+	other   netip.AddrPort            // what one is meant for that is not in dialled
 }
 
 var jailAddr = netip.MustParseAddr("198.18.0.1")
@@ -40,11 +46,28 @@ func (j *jail) NameOf(a netip.Addr) (string, bool) {
 }
 
 func (j *jail) Accept() (net.Conn, error) {
-	c, err := j.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for {
+		c, err := j.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if target := j.target(c.RemoteAddr().String()); target.IsValid() {
+			return &jailedConn{Conn: c, local: net.TCPAddrFromAddrPort(target)}, nil
+		}
+		_ = c.Close()
 	}
-	return &jailedConn{Conn: c, local: net.TCPAddrFromAddrPort(<-j.dialled)}, nil
+}
+
+// target is what the connection from a client's address is meant for.
+func (j *jail) target(client string) netip.AddrPort {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	target, ok := j.dialled[client]
+	if !ok {
+		return j.other
+	}
+	delete(j.dialled, client)
+	return target
 }
 
 type jailedConn struct {
@@ -78,7 +101,7 @@ func captureWorld(t *testing.T, mode enforce.Mode, p policy.Policy, h http.Handl
 	if err != nil {
 		t.Fatal(err)
 	}
-	j := &jail{Listener: l, dialled: make(chan netip.AddrPort, 1), names: map[netip.Addr]string{okAddr: "ok.test", evilAddr: "evil.test"}}
+	j := &jail{Listener: l, dialled: map[string]netip.AddrPort{}, names: map[netip.Addr]string{okAddr: "ok.test", evilAddr: "evil.test"}}
 	w := &world{t: t, addr: l.Addr().String(), events: &memory{}, names: newNameServer(t), origin: newOrigin(t, h), roots: x509.NewCertPool()}
 	w.ca = authority.Certificate()
 	w.roots.AddCert(w.ca)
@@ -87,22 +110,19 @@ func captureWorld(t *testing.T, mode enforce.Mode, p policy.Policy, h http.Handl
 		Roots: func() *x509.CertPool { return w.origin.roots }, Resolver: w.names.resolver(),
 		Attribute: func(_, server net.Addr) *policy.Process { return &policy.Process{PID: 7, Exe: server.String()} },
 	})
-	served := make(chan error, 1)
-	go func() { served <- w.proxy.Serve(j) }()
-	t.Cleanup(func() {
-		w.shutdown()
-		if err := <-served; err != nil {
-			t.Errorf("Serve: %v", err)
-		}
-	})
+	w.start(j)
 	return w, j
 }
 
 // dial connects as a command does that dials addr.
 func (j *jail) dial(t *testing.T, w *world, addr netip.Addr, port int) net.Conn {
 	t.Helper()
-	j.dialled <- netip.AddrPortFrom(addr, uint16(port))
+	j.mu.Lock()
 	conn, err := net.Dial("tcp", w.addr)
+	if err == nil {
+		j.dialled[conn.LocalAddr().String()] = netip.AddrPortFrom(addr, uint16(port))
+	}
+	j.mu.Unlock()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +219,7 @@ func TestKnock(t *testing.T) {
 	w, j := captureWorld(t, enforce.Enforce, allowHost("ok.test"), text("x"))
 	w.events.arrived = make(chan struct{})
 	_ = j.dial(t, w, evilAddr, 2222).Close()
-	<-w.events.arrived
+	await(t, w.events.arrived)
 	w.untouched()
 	if ev := w.events.one(t, enforce.StageTCP); ev.Host != "evil.test" || ev.Port != 2222 || ev.Blocked || ev.Process == nil {
 		t.Errorf("event %+v", ev)

@@ -15,7 +15,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/juliendoutre/proxaudit/enforce"
 	"github.com/juliendoutre/proxaudit/policy"
@@ -344,12 +343,12 @@ func (b *endlessBody) Read(p []byte) (int, error) {
 // connect opens a tunnel and shakes hands in it, as a client that may lie.
 func (w *world) connect(authority, sni string) net.Conn {
 	w.t.Helper()
-	conn, err := net.Dial("tcp", w.addr)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	return w.tunnelOn(w.dial(), authority, sni)
+}
+
+// tunnelOn is connect on a connection to the proxy.
+func (w *world) tunnelOn(conn net.Conn, authority, sni string) net.Conn {
+	w.t.Helper()
 	if status, _ := roundTripRaw(w.t, conn, "CONNECT "+authority+" HTTP/1.1\r\nHost: "+authority+"\r\n\r\n"); status != 200 {
 		w.t.Fatalf("CONNECT %s: %d", authority, status)
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -209,13 +210,15 @@ func (w *wire) denied(rule, reason string) {
 // proxyURL names the proxy to a client of its own.
 func (w *wire) proxyURL() *url.URL { return &url.URL{Scheme: "http", Host: w.addr} }
 
-// await receives what a test waits for, and gives up before the test program does.
+// await receives what a test waits for, and gives up before the test program does,
+// with a word of what everybody else waited for.
 func await[T any](t *testing.T, c <-chan T) (v T) {
 	t.Helper()
 	select {
 	case v = <-c:
 	case <-time.After(patience):
-		t.Fatal("waited in vain")
+		buf := make([]byte, 1<<20)
+		t.Fatalf("waited in vain; the goroutines:\n%s", buf[:runtime.Stack(buf, true)])
 	}
 	return v
 }

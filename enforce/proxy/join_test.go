@@ -164,7 +164,7 @@ func TestEndIsPassedOn(t *testing.T) {
 // is not ended in good order either.
 func TestCutIsAReset(t *testing.T) {
 	for name, cut := range map[string]func(w *world){
-		"the run ends": func(w *world) { w.shutdown() },
+		"the run ends": func(w *world) { w.shutdownWithin(short) },
 		"silence":      func(*world) {},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -87,22 +87,15 @@ func (p *peers) write(name string, data []byte) {
 	}
 }
 
-// announce says, for each connection to come, what it was meant for.
+// announce says what the connections of programs are meant for.
 func (p *peers) announce() {
 	target := netip.AddrPortFrom(jailAddr, 1)
 	if p.captured {
 		target = netip.AddrPortFrom(okAddr, uint16(p.at))
 	}
-	ctx := p.t.Context()
-	go func() {
-		for {
-			select {
-			case p.jail.dialled <- target:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
+	p.jail.mu.Lock()
+	defer p.jail.mu.Unlock()
+	p.jail.other = target
 }
 
 // freePort returns a port on 127.0.0.1 at which nobody listens. The kernel gives

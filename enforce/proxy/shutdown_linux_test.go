@@ -10,7 +10,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"runtime"
 	"slices"
@@ -229,8 +228,7 @@ func newLive(t *testing.T) *live {
 func (l *live) dial(t *testing.T) net.Conn { return l.jail.dial(t, l.world, jailAddr, 1) }
 
 func (l *live) tunnel(t *testing.T, authority string) net.Conn {
-	l.jail.dialled <- netip.AddrPortFrom(jailAddr, 1)
-	return l.connect(authority, "ok.test")
+	return l.tunnelOn(l.dial(t), authority, "ok.test")
 }
 
 // ask sends a request and waits until the origin has it.

@@ -94,22 +94,34 @@ func newWorld(t *testing.T, mode enforce.Mode, p policy.Policy, h http.Handler, 
 		t.Fatal(err)
 	}
 	w.addr, w.gate = l.Addr().String(), &gate{Listener: l}
-	served := make(chan error, 1)
-	go func() { served <- w.proxy.Serve(w.gate) }()
-	t.Cleanup(func() {
-		w.shutdown()
-		if err := <-served; err != nil {
-			t.Errorf("Serve: %v", err)
-		}
-	})
+	w.start(w.gate)
 	return w
 }
 
-// shutdown waits until every event is recorded. It may be called twice.
-func (w *world) shutdown() {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+// start lets the proxy serve l until the test is over, and no longer.
+func (w *world) start(l net.Listener) {
+	served := make(chan error, 1)
+	go func() { served <- w.proxy.Serve(l) }()
+	w.t.Cleanup(func() {
+		w.shutdownWithin(5 * time.Second)
+		if err := await(w.t, served); err != nil {
+			w.t.Errorf("Serve: %v", err)
+		}
+	})
+}
+
+// shutdown waits until what is under way has ended and every event is recorded. It
+// may be called twice.
+func (w *world) shutdown() { w.shutdownWithin(patience / 2) }
+
+// shutdownWithin is shutdown with another time for what is under way.
+func (w *world) shutdownWithin(grace time.Duration) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
-	w.proxy.Shutdown(ctx)
+	down := make(chan struct{})
+	go func() { defer close(down); w.proxy.Shutdown(ctx) }()
+	await(w.t, down)
 }
 
 // client speaks through the proxy and trusts the run's CA.
