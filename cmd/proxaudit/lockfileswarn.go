@@ -54,9 +54,7 @@ func (r readings) let(e lockfile.Elsewhere) bool {
 	}
 	fetches, _ := e.Fetches()
 	for _, f := range fetches {
-		d, err := policy.Combine(all...).Decide(context.Background(), &policy.Request{
-			Method: f.Method, Scheme: f.Scheme, Host: f.Host, Port: f.Port, Path: f.Path, Query: f.RawQuery,
-		})
+		d, err := policy.Combine(all...).Decide(context.Background(), f.Request())
 		if err != nil || d.Action == policy.Deny {
 			return false
 		}

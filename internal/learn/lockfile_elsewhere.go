@@ -2,6 +2,8 @@ package learn
 
 import (
 	"fmt"
+	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -69,9 +71,7 @@ func (l *Learner) lets(d *draft, fetches []lockfile.Fetch) bool {
 		drafted := slices.ContainsFunc(d.rules, func(r *rule) bool {
 			return r.endpoint == endpoint{f.Scheme, f.Host, f.Port} && slices.ContainsFunc(r.paths, func(p *pathLine) bool { return p.pattern == f.Path })
 		})
-		if !drafted && !l.coversRequest(&policy.Request{
-			Method: f.Method, Scheme: f.Scheme, Host: f.Host, Port: f.Port, Path: f.Path, Query: f.RawQuery,
-		}) {
+		if !drafted && !l.coversRequest(f.Request()) {
 			return false
 		}
 	}
@@ -89,9 +89,17 @@ func (l *Learner) proposed(f *lockfile.Fetch, place, commit string) string {
 	if f.Method != "GET" {
 		keys = append(keys, "methods: ["+f.Method+"]")
 	}
-	keys = append(keys, "paths: ["+quoted(f.Path)+"]")
-	if f.Git && f.Method == "GET" {
-		keys = append(keys, "query: {service: "+uploadPack+"}")
+	query, ok := exactly(f.RawQuery)
+	switch {
+	case !ok || enforce.RedactText(f.Via) != f.Via:
+		return ""
+	case f.Via != "": // the redirect names the path
+		keys = append(keys, "via: ["+quoted(f.Via)+"]")
+	default:
+		keys = append(keys, "paths: ["+quoted(f.Path)+"]")
+	}
+	if query != "" {
+		keys = append(keys, "query: {"+query+"}")
 	}
 	if f.Port != policy.DefaultPort(f.Scheme) {
 		keys = append(keys, fmt.Sprintf("ports: [%d]", f.Port))
@@ -109,8 +117,29 @@ func (l *Learner) proposed(f *lockfile.Fetch, place, commit string) string {
 	return "{" + strings.Join(keys, ", ") + "}  # review: " + why(f, plain(place), commit)
 }
 
+// exactly is the condition that a query is this one. It is false where a name is
+// there twice, or a value may be a secret or could be taken for a pattern.
+func exactly(query string) (condition string, ok bool) {
+	values, err := url.ParseQuery(query)
+	if err != nil || strings.ContainsAny(query, "*?") {
+		return "", false
+	}
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		value := strings.Join(values[name], "?")
+		plain := "/?" + url.Values{name: {value}}.Encode()
+		if strings.ContainsAny(name+value, "*?") || !isCommit(value) && enforce.RedactURL(plain) != plain {
+			return "", false
+		}
+		out = append(out, quoted(name)+": "+quoted(value))
+	}
+	return strings.Join(out, ", "), true
+}
+
 func why(f *lockfile.Fetch, place, commit string) string {
 	switch {
+	case f.Via != "":
+		return "where that is redirected to, of " + place
 	case !f.Git:
 		return "what " + place + " names"
 	case commit == "":

@@ -94,3 +94,44 @@ func decided(t *testing.T, text string, r *policy.Request) bool {
 	p, recognizer := enforced(t, text)
 	return decideBy(p, recognizer, r).Action == policy.Allow
 }
+
+// TestLockfileArchive: of an archive's address, the commit in its path or its query
+// is kept, and what it redirects to is let in after that redirect alone.
+func TestLockfileArchive(t *testing.T) {
+	const sha = "0123456789abcdef0123456789abcdef01234567"
+	dist := func(name, address string) string {
+		return `{"name": "acme/` + name + `", "version": "1.0.0", "dist": {"type": "zip", "url": "` + address + `"}}`
+	}
+	lock := parsed(t, "composer.lock", `{"packages": [`+dist("hub", "https://api.example.org/repos/acme/hub/zipball/"+sha)+", "+
+		dist("lab", "https://lab.example.org/api/v4/projects/acme%2Flab/repository/archive.zip?sha="+sha)+", "+dist("secret", "https://lab.example.org/a.zip?private_token=x")+"]}")
+	text := learned(t, Options{Lockfiles: []*lockfile.Lockfile{lock}}, nil)
+	signed := "version: 1\nallow:\n"
+	for line := range strings.Lines(text) {
+		if rule, ok := strings.CutPrefix(line, "# "); ok && strings.HasPrefix(rule, "  - {") {
+			signed += rule
+		}
+	}
+	request := func(host, path, query string, via ...string) *policy.Request {
+		return &policy.Request{Method: "GET", Scheme: "https", Host: host, Port: 443, Path: path, Query: query, Via: via}
+	}
+	from := "https://api.example.org/repos/acme/hub/zipball/" + sha
+	for _, tt := range []struct {
+		r    *policy.Request
+		want bool
+	}{
+		{request("api.example.org", "/repos/acme/hub/zipball/"+sha, ""), true},
+		{request("api.example.org", "/repos/acme/hub/zipball/main", ""), false},
+		{request("codeload.example.org", "/acme/hub/legacy.zip/"+sha, "", from), true},
+		{request("codeload.example.org", "/acme/hub/legacy.zip/"+sha, ""), false},
+		{request("lab.example.org", "/api/v4/projects/acme%2Flab/repository/archive.zip", "sha="+sha), true},
+		{request("lab.example.org", "/api/v4/projects/acme%2Flab/repository/archive.zip", "sha=main"), false},
+		{request("lab.example.org", "/a.zip", "private_token=x"), false},
+	} {
+		if got := decided(t, signed, tt.r); got != tt.want {
+			t.Errorf("%s%s?%s after %v: %v, want %v, by\n%s", tt.r.Host, tt.r.Path, tt.r.Query, tt.r.Via, got, tt.want, signed)
+		}
+	}
+	if strings.Contains(text, "private_token=x") {
+		t.Errorf("a secret of the lockfile is in the policy:\n%s", text)
+	}
+}

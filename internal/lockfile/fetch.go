@@ -1,9 +1,11 @@
 package lockfile
 
 import (
+	"net/url"
 	"strings"
 
 	"github.com/juliendoutre/proxaudit/internal/ecosystem"
+	"github.com/juliendoutre/proxaudit/policy"
 )
 
 // Fetch is a request by which a client gets what comes from no registry.
@@ -11,6 +13,18 @@ type Fetch struct {
 	ecosystem.Query
 	// Git is true of the requests of a git fetch.
 	Git bool
+	// Via is the address that redirects to this one, where one does. Then the path
+	// is what is known to be redirected to today.
+	Via string
+}
+
+// Request returns f as policies are asked about it.
+func (f *Fetch) Request() *policy.Request {
+	r := &policy.Request{Method: f.Method, Scheme: f.Scheme, Host: f.Host, Port: f.Port, Path: f.Path, Query: f.RawQuery}
+	if f.Via != "" {
+		r.Via = []string{f.Via}
+	}
+	return r
 }
 
 // gitFetch is what the first request of a git fetch asks for
@@ -42,14 +56,37 @@ func (e *Elsewhere) Fetches() (fetches []Fetch, commit string) {
 	case !ok || q.Path == "":
 		return nil, commit
 	case e.Kind == "url":
-		return []Fetch{{Query: q}}, ""
+		u, err := url.Parse(address)
+		if err != nil {
+			return nil, ""
+		}
+		q.RawQuery = u.RawQuery
+		return append([]Fetch{{Query: q}}, redirected(q)...), ""
 	case e.Kind != "git":
 		return nil, ""
 	}
 	refs, pack := q, q
 	refs.Path, refs.RawQuery = q.Path+"/info/refs", gitFetch
 	pack.Path, pack.Method = q.Path+"/git-upload-pack", "POST"
-	return []Fetch{{refs, true}, {pack, true}}, commit
+	return []Fetch{{Query: refs, Git: true}, {Query: pack, Git: true}}, commit
+}
+
+// archiveAPI is where GitHub's REST API has the archive of a commit; it redirects to
+// a host of its own
+// (https://docs.github.com/rest/repos/contents#download-a-repository-archive-zip).
+var archiveAPI = lazily(`^/repos/([^/]+/[^/]+)/(zip|tar)ball/([^/]+)$`)
+
+// redirected returns what a client is redirected to, where that is known.
+func redirected(q ecosystem.Query) []Fetch {
+	host, api := strings.CutPrefix(q.Host, "api.")
+	m := archiveAPI().FindStringSubmatch(q.Path)
+	if m == nil || !api || q.RawQuery != "" {
+		return nil
+	}
+	kind := map[string]string{"zip": "legacy.zip", "tar": "legacy.tar.gz"}[m[2]]
+	from := origin(q) + q.Path
+	q.Host, q.Path = "codeload."+host, "/"+m[1]+"/"+kind+"/"+m[3]
+	return []Fetch{{Query: q, Via: from}}
 }
 
 var commitID = lazily(`^(?:[0-9a-f]{40}|[0-9a-f]{64})$`)

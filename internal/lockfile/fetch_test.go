@@ -31,6 +31,11 @@ func TestFetches(t *testing.T) {
 		{"a whole host", "git", "https://git.example.org/", "", nil},
 		{"an address", "url", "https://files.example.org/a/b.tgz#frag", "", []string{"GET https://files.example.org:443/a/b.tgz?"}},
 		{"an address with a pattern", "url", "https://files.example.org/{int}/**", "", []string{"GET https://files.example.org:443/%7Bint%7D/%2A%2A?"}},
+		{"an address with a query", "url", "https://files.example.org/a.zip?sha=1", "", []string{"GET https://files.example.org:443/a.zip?sha=1"}},
+		{"an archive that is redirected to", "url", "https://api.example.org/repos/acme/demo/zipball/" + sha, "", []string{
+			"GET https://api.example.org:443/repos/acme/demo/zipball/" + sha + "?",
+			"GET https://codeload.example.org:443/acme/demo/legacy.zip/" + sha + "? via https://api.example.org/repos/acme/demo/zipball/" + sha}},
+		{"no API", "url", "https://git.example.org/repos/acme/demo/zipball/1", "", []string{"GET https://git.example.org:443/repos/acme/demo/zipball/1?"}},
 		{"no address", "url", "::", "", nil},
 		{"no name", "odd", "https://files.example.org/a", "", nil},
 	} {
@@ -40,6 +45,9 @@ func TestFetches(t *testing.T) {
 			var got []string
 			for _, f := range fetches {
 				got = append(got, fmt.Sprintf("%s %s://%s:%d%s?%s", f.Method, f.Scheme, f.Host, f.Port, f.Path, f.RawQuery))
+				if f.Via != "" {
+					got[len(got)-1] += " via " + f.Via
+				}
 			}
 			if !slices.Equal(got, tt.want) || commit != tt.commit {
 				t.Errorf("%q at %q, want %q at %q", got, commit, tt.want, tt.commit)
