@@ -19,6 +19,8 @@ type ecosystem struct {
 	required        bool
 	files           map[string]string
 	lockfile        string   // of files: the policy is made of it alone
+	from            []string // flags that say where packages come from, beside it
+	sign            bool     // what is proposed for review is allowed
 	env             []string // HERE stands for the working directory
 	run, want       string   // what is learned, and a regular expression in what it writes
 	// learned are lines that the policy must hold, without their comments.
@@ -69,8 +71,16 @@ func (e ecosystem) check(t *testing.T, g *registries, proxaudit string) {
 	if e.lockfile != "" {
 		lock := filepath.Join(t.TempDir(), e.lockfile)
 		write(t, lock, e.files[e.lockfile])
-		if out, err := exec.Command(proxaudit, "learn", "-o", policy, "-lockfile", lock).CombinedOutput(); err != nil {
+		args := append([]string{"learn", "-o", policy, "-lockfile", lock}, e.from...)
+		if out, err := exec.Command(proxaudit, args...).CombinedOutput(); err != nil {
 			t.Fatalf("learn -lockfile: %v\n%s", err, out)
+		}
+		if e.sign {
+			unsigned := []string{proxaudit, "enforce", "-policy", policy, "-lockfile", lock, "--"}
+			if out, code := e.try(t, e.run, unsigned...); code == 0 || !strings.Contains(out, "comes from no registry, and no rule allows it") || !strings.Contains(out, "denied: GET ") {
+				t.Errorf("before anything is signed: exit code %d, want a warning and a denial in:\n%s", code, out)
+			}
+			sign(t, policy)
 		}
 		learn = []string{"env"} // what run wants without proxaudit
 	}
@@ -110,6 +120,20 @@ func (e ecosystem) check(t *testing.T, g *registries, proxaudit string) {
 			t.Errorf("%s was denied, and the registry saw:\n%s", o.run, seen)
 		}
 	}
+}
+
+// sign moves what is proposed at the end of a policy under allow.
+func sign(t *testing.T, policy string) {
+	t.Helper()
+	whole := read(t, policy)
+	rules := ""
+	for _, m := range regexp.MustCompile(`(?m)^# (  - \{.*\n)`).FindAllStringSubmatch(whole, -1) {
+		rules += m[1]
+	}
+	if rules == "" {
+		t.Fatalf("nothing is proposed:\n%s", whole)
+	}
+	write(t, policy, regexp.MustCompile(`(?m)^allow:( \[\])?\n`).ReplaceAllLiteralString(whole, "allow:\n"+rules))
 }
 
 // try runs a command behind the words of wrap, in a home and a directory of its

@@ -3,6 +3,7 @@ package examples
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/md5"
 	"crypto/sha256"
@@ -58,7 +59,7 @@ func newRegistries(t *testing.T, authority *ca.Authority, dir string) *registrie
 // take returns what any of them was asked since the last time.
 func (g *registries) take() string {
 	var seen []string
-	for _, name := range []string{"gems", "composer", "nuget", "registry", "auth", "cdn"} {
+	for _, name := range []string{"gems", "composer", "nuget", "registry", "auth", "cdn", "private", "git", "api.git", "codeload.git", "index", "crates", "goproxy"} {
 		seen = append(seen, g.origin.take(name+".test")...)
 	}
 	return strings.Join(seen, "\n")
@@ -71,10 +72,12 @@ func makeGems(t *testing.T, dir string) string {
 		t.Fatal(err)
 	}
 	names, versions := "---\n", "created_at: 2026-01-01T00:00:00Z\n---\n"
-	for name, releases := range map[string][]string{"demo": {"0.9.0", "1.0.0"}, "other": {"1.0.0"}} {
+	for name, releases := range map[string][]string{"demo": {"0.9.0", "1.0.0"}, "other": {"1.0.0"}, "native": {"1.0.0", "1.0.0-x86_64-linux"}} {
 		info := "---\n"
 		for _, version := range releases {
-			spec := fmt.Sprintf(`Gem::Specification.new { |s| s.name, s.version, s.summary, s.authors, s.files = %q, %q, "x", ["x"], [] }`, name, version)
+			number, platform, _ := strings.Cut(version, "-")
+			spec := fmt.Sprintf(`Gem::Specification.new { |s| s.name, s.version, s.platform, s.summary, s.authors, s.files = %q, %q, %q, "x", ["x"], [] }`,
+				name, number, cmp.Or(platform, "ruby"))
 			write(t, filepath.Join(dir, "x.gemspec"), spec+"\n")
 			command(t, dir, "gem", "build", "--force", "--output", "gems/"+name+"-"+version+".gem", "x.gemspec")
 			info += fmt.Sprintf("%s |checksum:%x\n", version, sha256.Sum256([]byte(read(t, filepath.Join(dir, "gems", name+"-"+version+".gem")))))
@@ -92,7 +95,7 @@ func makeGems(t *testing.T, dir string) string {
 FileUtils.mkdir_p("quick/Marshal.4.8")
 specs = Dir["gems/*.gem"].map { |file| Gem::Package.new(file).spec }
 specs.each { |s| File.binwrite("quick/Marshal.4.8/#{s.full_name}.gemspec.rz", Gem.deflate(Marshal.dump(s))) }
-all = specs.map { |s| [s.name, s.version, "ruby"] }
+all = specs.map { |s| [s.name, s.version, s.platform.to_s] }
 {"specs" => all, "latest_specs" => all, "prerelease_specs" => []}.each { |name, list| File.binwrite("#{name}.4.8.gz", Gem::Util.gzip(Marshal.dump(list))) }
 `)
 	return dir
