@@ -122,7 +122,7 @@ func TestLineOfPackages(t *testing.T) {
 func FuzzLine(f *testing.F) {
 	f.Add("GET", "https", "ok.test", uint16(443), "/a:", "")
 	f.Add("#", "http", "10.0.0.1", uint16(80), "/*", "pkg:npm/x@1")
-	f.Add("A", "https", "ok.test", uint16(443), "/"+strings.Repeat("\xca", policy.MaxPattern/3), "")
+	f.Add("A", "https", "ok.test", uint16(443), "/"+strings.Repeat("\xca", policy.MaxPattern/3+1), "")
 	f.Add("", "tcp", "1_0.5e1", uint16(22), "", "pkg:a: b")
 	f.Fuzz(func(t *testing.T, method, scheme, host string, port uint16, path, purl string) {
 		r := canonicalRequest(method, scheme, host, port, path)

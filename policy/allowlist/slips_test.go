@@ -95,6 +95,7 @@ func TestSlips(t *testing.T) {
 		{"path-regex2", head + "allow:\n  - {host: ok.example.org, paths: ['/a/.*\\.tgz']}\n", "policy.yaml:4:42: a backslash in a path\n  hint: a path is no regular expression: write * for any run in a segment, ** across segments; what is between segments is a slash"},
 		{"version-1.0", "version: 1.0\n", "policy.yaml:1:10: version must be a number, not a number with a point\n  hint: write \"version: 1\""},
 		{"pkg-eq", head + "allow:\n  - pkg:pypi/requests==2.0\n", "policy.yaml:4:5: package name \"requests==2.0\" holds \"=\"\n  hint: write the version behind @: pkg:pypi/requests@==2.0"},
+		{"pkg-eq, encoded", head + "allow:\n  - pkg:pypi/requests%3d2.0\n", "policy.yaml:4:5: package name \"requests%3d2.0\" holds \"=\"\n  hint: write the version behind @: pkg:pypi/requests@=2.0"},
 		{"maven-colon", head + "allow:\n  - pkg:maven/org.x:y@1.0\n", "policy.yaml:4:5: a colon in the name of a Maven package\n  hint: write pkg:maven/org.x/y@1.0"},
 		{"maven-noname", head + "allow:\n  - pkg:maven/org.x@1.0\n", "policy.yaml:4:5: a Maven package has a group and an artifact\n  hint: write pkg:maven/org.example/org.x@1.0, or pkg:maven/org.x/* for a group"},
 		{"composer-noname", head + "allow:\n  - pkg:composer/monolog\n", "policy.yaml:4:5: a Composer package has a vendor and a name\n  hint: write pkg:composer/example/monolog"},
