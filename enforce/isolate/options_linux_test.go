@@ -62,20 +62,25 @@ func TestPublish(t *testing.T) {
 // and the command starts.
 func TestPublishedBeforeTheStart(t *testing.T) {
 	j := newJail(t, NetnsOptions{})
+	in, hold, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	defer hold.Close()
 	asked := make(chan error, 1)
 	go func() {
-		c, err := j.DialInside(3000)
-		if err == nil {
-			c.Close()
-		}
+		_, err := j.DialInside(3000)
 		asked <- err
+		hold.Close() // the command may end
 	}()
 	for j.dials.mu.TryLock() { // until it asks
 		j.dials.mu.Unlock()
 		runtime.Gosched()
 	}
-	if code, err := j.Run(t.Context(), Command{Argv: []string{"sh", "-c", "exit 7"}, Env: os.Environ()}); code != 7 || err != nil {
-		t.Errorf("%d, %v; want 7", code, err)
+	code, err := j.Run(t.Context(), Command{Argv: []string{"sh", "-c", "cat; exit 7"}, Env: os.Environ(), Stdin: in})
+	if code != 7 || err != nil {
+		t.Fatalf("%d, %v; want 7", code, err)
 	}
 	if err := <-asked; err == nil || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("error %v, want that nobody listens", err)
