@@ -26,7 +26,7 @@ const (
 )
 
 // RuleSilence is the rule of an event about a connection on which the client has
-// said nothing. It tells that a port was connected to, not what for: nothing is
+// said nothing, or nothing once TLS began. It tells that a port was connected to, not what for: nothing is
 // learned from it and no policy is asked about it.
 const RuleSilence = "proxaudit:silence"
 

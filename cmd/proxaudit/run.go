@@ -104,6 +104,7 @@ func (s *session) finish(err error) (int, error) {
 		drift, lerr = s.learning.write(s.console, err != nil || s.code != 0)
 		err = errors.Join(err, lerr)
 	}
+	s.summary.CommandFailed = s.code != 0
 	_, _ = s.summary.WriteTo(s.console.err)
 	s.sayPolicies()
 	s.saySockets()

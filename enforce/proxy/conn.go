@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/juliendoutre/proxaudit/enforce"
 	"github.com/juliendoutre/proxaudit/policy"
@@ -51,7 +52,11 @@ type clientConn struct {
 	serverName string
 	guard      *guard // around this connection; nil for HTTP/2
 	tail       *tail  // of what was read; nil but during the handshake
-	out        outbox
+	// certified is when the client was shown the run's certificate, zero for never;
+	// asked is whether anything came after the handshake.
+	certified time.Time
+	asked     bool
+	out       outbox
 	attribute
 }
 

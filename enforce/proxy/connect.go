@@ -144,6 +144,7 @@ func (p *Proxy) decrypt(ctx context.Context, cc *clientConn) {
 	}
 	_ = cc.Close()
 	if errors.Is(err, io.EOF) || p.life.Err() != nil {
+		p.askedNothing(cc)
 		return // a port probe, or the end of the run: nothing was asked
 	}
 	p.undecrypted(cc, err, last)
@@ -164,6 +165,9 @@ func (p *Proxy) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error
 	host, err := hostname.Canonical(name)
 	if err != nil {
 		return nil, fmt.Errorf("%w %q: %w", errServerName, name, err)
+	}
+	if cc != nil {
+		cc.certified = time.Now()
 	}
 	return p.Leaf(host)
 }

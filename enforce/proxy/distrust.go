@@ -6,6 +6,7 @@ import (
 	"net"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/juliendoutre/proxaudit/enforce"
 	"github.com/juliendoutre/proxaudit/policy"
@@ -31,6 +32,24 @@ func (p *Proxy) undecrypted(cc *clientConn, err error, last *tail) {
 	}
 	ev.Failure = reason
 	p.Gate.Settle(ev, policy.Decision{Rule: enforce.RuleTLS, Reason: reason})
+}
+
+// soon is how long after it was shown a certificate a client leaves that has looked
+// at it. One that opens a connection in advance keeps it for longer.
+const soon = 5 * time.Second
+
+// askedNothing records that a client left with the handshake: node, and GnuTLS'
+// clients (wget, Debian's git), look at the certificate apart from it, and leave
+// without a word where they do not trust it. It may mean nothing: clients race addresses.
+func (p *Proxy) askedNothing(cc *clientConn) {
+	refused := cc.guard != nil && cc.guard.bad.Load() != nil // it was asked something, and that was recorded
+	if cc.certified.IsZero() || cc.asked || refused || time.Since(cc.certified) > soon || p.life.Err() != nil {
+		return
+	}
+	ev := p.newEvent(enforce.StageConnect, cc.opaqueRequest(), cc.shown)
+	ev.Failure = "the client left when it had seen the certificate of this run"
+	ev.Hint = "where it complains of a certificate: " + distrustStep(cc.process, cc.target.host)
+	p.Gate.Settle(ev, policy.Decision{Action: policy.Log, Default: true, Rule: enforce.RuleSilence, Reason: "closed before anything was asked; nothing was dialled"})
 }
 
 // distrusts reports whether the client ended a handshake with an alert about our

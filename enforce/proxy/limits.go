@@ -107,7 +107,7 @@ func (t turns) take(ctx context.Context, patience time.Duration) error {
 func (t turns) giveBack() { <-t }
 
 // connState tells the admission, and the guard, which connections have a request
-// under way.
+// under way, and notes those that end without one.
 func (p *Proxy) connState(c net.Conn, state http.ConnState) {
 	cc := clientConnOf(c)
 	if cc == nil {
@@ -116,6 +116,9 @@ func (p *Proxy) connState(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateActive:
 		cc.slot.busy()
+		cc.asked = true
+	case http.StateClosed:
+		p.askedNothing(cc)
 	case http.StateIdle:
 		cc.slot.quiet()
 		if cc.guard != nil {

@@ -40,10 +40,14 @@ func (s *Summary) failuresTo(b *strings.Builder) {
 	if s.Mode == enforce.Enforce {
 		verb = "failed, though allowed"
 	}
+	var suspected findings
+	if s.CommandFailed {
+		suspected = s.suspected
+	}
 	for _, v := range []struct {
 		verb string
 		findings
-	}{{verb, s.failed}, {"refused by the client", s.untrusted}} {
+	}{{verb, s.failed}, {"refused by the client", s.untrusted}, {"perhaps refused by the client", suspected}} {
 		for _, one := range v.shown() {
 			ev := one.event
 			one.head(b, v.verb, net.JoinHostPort(ev.Host, strconv.Itoa(int(ev.Port))))

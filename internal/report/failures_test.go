@@ -101,6 +101,17 @@ func TestClientsRefusalCounts(t *testing.T) {
 	}
 }
 
+// TestSuspicion: what may mean nothing is told only where the command failed.
+func TestSuspicion(t *testing.T) {
+	left := enforce.Event{Stage: enforce.StageConnect, Host: "h.test", Port: 443, Action: policy.Log, Rule: enforce.RuleSilence, Failure: "the client left"}
+	for _, failed := range []bool{false, true} {
+		got := record(t, &Summary{Mode: enforce.Enforce, CommandFailed: failed}, left)
+		if strings.Contains(got, "proxaudit: perhaps refused by the client: h.test:443\n  what: the client left\n") != failed {
+			t.Errorf("failed %v: %s", failed, got)
+		}
+	}
+}
+
 // TestFailuresAreHostile: what a server or a program says reaches the terminal
 // escaped, and however many failures there are, little is kept and less is shown.
 func TestFailuresAreHostile(t *testing.T) {

@@ -39,6 +39,8 @@ type Summary struct {
 	Weaknesses []string
 	// PolicyName is the file that denials tell the user to edit.
 	PolicyName string
+	// CommandFailed adds what is told only where somebody looks for a reason.
+	CommandFailed bool
 
 	mu       sync.Mutex
 	requests int
@@ -54,6 +56,7 @@ type Summary struct {
 	logged    findings
 	failed    findings
 	untrusted findings
+	suspected findings // of the same, by clients that do not say so
 }
 
 // tally counts occurrences of up to maxRemembered names.
@@ -122,6 +125,9 @@ func (s *Summary) Record(ev enforce.Event) error {
 		s.hosts.add(ev.Host)
 	}
 	if ev.Rule == enforce.RuleSilence {
+		if ev.Failure != "" {
+			s.suspected.add(failureKey(&ev), ev)
+		}
 		return nil // nothing was asked yet
 	}
 	if ev.Stage != enforce.StageConnect || !ev.Blocked {
