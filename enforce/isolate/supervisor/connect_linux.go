@@ -43,7 +43,11 @@ func (s *Supervisor) connect(c *call) {
 		return
 	}
 	if errno == 0 && a.blocking {
-		errno = s.impatient(&a)
+		var over bool
+		if errno, over = s.join(&a); over {
+			s.finish(&a, errno)
+			return
+		}
 	}
 	if errno != 0 {
 		s.finish(&a, errno)

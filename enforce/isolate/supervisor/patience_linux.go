@@ -22,6 +22,18 @@ type bound struct {
 	connected bool // by one of them
 }
 
+// join makes the attempt one of those at its socket, and from then on they hear of
+// each other. One that nobody waits for any more may have ended since the thread was
+// asked for in repeated: then it is over, as that one ended. The kernel would not
+// tell: for a unix socket that is connected, it waits for room at the server before
+// it looks at the socket (unix_stream_connect in net/unix/af_unix.c).
+func (s *Supervisor) join(a *attempt) (errno unix.Errno, over bool) {
+	if errno := s.impatient(a); errno != 0 {
+		return errno, false
+	}
+	return s.repeated(a)
+}
+
 // impatient has the socket give up after patience. That it blocks is a property
 // of what its owner has open too, and is not touched: a bound on the time to
 // send is, and put back.
