@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"reflect"
@@ -21,6 +22,9 @@ func FuzzReceive(f *testing.F) {
 	f.Add([]byte(`{"step":1e999}`), uint8(1), uint8(0))
 	f.Add(make([]byte, maxMessage+1), uint8(200), uint8(0))
 	f.Add([]byte(`{}`), uint8(1), uint8(1))
+	// What is cut off may be whole JSON, with some of its files.
+	f.Add([]byte(`{}`), uint8(maxFiles+1), uint8(0))
+	f.Add(append([]byte(`{}`), bytes.Repeat([]byte(" "), maxMessage)...), uint8(0), uint8(0))
 	f.Fuzz(func(t *testing.T, data []byte, count, credentials uint8) {
 		if len(data) == 0 || len(data) > 2*maxMessage || count > 250 {
 			return
