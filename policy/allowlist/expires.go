@@ -17,9 +17,9 @@ type expiry struct {
 	rule         *rule
 }
 
-// expires reads a date. A rule holds to the end of that day, in UTC.
 var looksLikeDate = lazily(`^[0-9]{4}-[01][0-9]-[0-3][0-9]$`)
 
+// expires reads a date. A rule holds to the end of that day, in UTC.
 func (p *parser) expires(n *yaml.Node, r *rule) *expiry {
 	const hint = "write a date such as 2027-01-31: the last day, in UTC, on which the rule holds"
 	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!timestamp" && n.ShortTag() != "!!str" {

@@ -95,7 +95,7 @@ func schemeOf(name string) schemes {
 // matchesPort reports whether the rule covers the request's port.
 func (r *rule) matchesPort(q *question) bool {
 	if r.ports == nil {
-		return r.action == policy.Deny || q.Port == policy.DefaultPort(q.Scheme) && q.Port != 0
+		return r.action == policy.Deny || q.Port == policy.DefaultPort(q.Scheme)
 	}
 	return slices.Contains(r.ports, q.Port)
 }

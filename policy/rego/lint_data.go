@@ -20,7 +20,7 @@ func (l *linting) missing(r *ast.Rule) {
 				return false
 			}
 			prefix := ref[:n]
-			if len(l.compiler.GetRules(prefix)) > 0 || len(l.compiler.GetRulesWithPrefix(prefix)) > 0 {
+			if len(l.compiler.GetRules(prefix)) > 0 {
 				return false
 			}
 			if l.data.Get(prefix) == nil {
