@@ -73,7 +73,7 @@ func TestLateClient(t *testing.T) {
 					port = w.origin.port
 				}
 				conn := openBy(t, w, j, way, port)
-				<-w.events.arrived // the client's time is over
+				await(t, w.events.arrived) // the client's time is over
 				happens(t, "the server is asked", func() bool { return w.origin.accepted.Load() == 1 })
 				if secure {
 					conn = tls.Client(conn, &tls.Config{RootCAs: w.roots, ServerName: "ok.test"})
@@ -115,8 +115,8 @@ func TestLateClientOfADeafServer(t *testing.T) {
 	j.names[muteAddr] = "mute.test"
 	w.events.arrived = make(chan struct{})
 	conn := j.dial(t, w, muteAddr, 8443)
-	<-w.events.arrived
-	<-w.names.muted
+	await(t, w.events.arrived)
+	await(t, w.names.muted)
 	_ = conn.SetDeadline(time.Now().Add(8 * time.Second)) // the name server is given up after 10 or more
 	if err := tls.Client(conn, &tls.Config{RootCAs: w.roots, ServerName: "mute.test"}).Handshake(); err != nil {
 		t.Error(err)

@@ -548,7 +548,7 @@ func (s *stalled) open(t *testing.T, w *world, n int) []*http.Response {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = resp.Body.Close() })
-		<-s.begun
+		await(t, s.begun)
 		all = append(all, resp)
 	}
 	return all
@@ -584,7 +584,7 @@ func TestBusyConnectionsStay(t *testing.T) {
 			t.Errorf("a request under way ended with %q, %v", body, err)
 		}
 	}
-	if status := <-third; status != 200 {
+	if status := await(t, third); status != 200 {
 		t.Errorf("the one that waited got %d", status)
 	}
 }
@@ -634,7 +634,7 @@ func TestRequestsWaitTheirTurn(t *testing.T) {
 		}
 	}
 	close(s.release)
-	if status := <-third; status != 200 {
+	if status := await(t, third); status != 200 {
 		t.Errorf("the one that waited got %d", status)
 	}
 	for _, resp := range busy {

@@ -157,7 +157,7 @@ var situations = []struct {
 	{"name server that hangs", 1, false, func(t *testing.T, l *live) net.Conn {
 		c := l.dial(t)
 		_, _ = io.WriteString(c, "GET http://mute.test/ HTTP/1.1\r\nHost: mute.test\r\n\r\n")
-		<-l.names.muted
+		await(t, l.names.muted)
 		return c
 	}},
 	{"raw tunnel", 1, true, func(t *testing.T, l *live) net.Conn {
@@ -236,7 +236,7 @@ func (l *live) ask(t *testing.T, c net.Conn, request string) net.Conn {
 	if _, err := io.WriteString(c, request); err != nil {
 		t.Fatal(err)
 	}
-	<-l.reached
+	await(t, l.reached)
 	return c
 }
 
@@ -260,7 +260,7 @@ func (l *live) stream(t *testing.T, method, path string) net.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-l.reached
+	await(t, l.reached)
 	return secure
 }
 
@@ -280,7 +280,7 @@ func TestShutdownLeavesNothing(t *testing.T) {
 				eventually(t, "sockets of the proxy", l.sockets)
 				eventually(t, "goroutines of the proxy", goroutines)
 				if s.origin {
-					<-l.gone
+					await(t, l.gone)
 				}
 				if _, err := io.Copy(io.Discard, client); errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Error("the client's connection is still open")
@@ -313,7 +313,7 @@ func TestShutdownDrains(t *testing.T) {
 				answered <- string(body)
 			}
 		}()
-		<-asked
+		await(t, asked)
 		down := make(chan struct{})
 		go func() { defer close(down); w.shutdown() }()
 		for { // until nobody can come any more
@@ -324,10 +324,10 @@ func TestShutdownDrains(t *testing.T) {
 			_ = conn.Close()
 		}
 		close(release)
-		if got := <-answered; got != "whole" {
+		if got := await(t, answered); got != "whole" {
 			t.Errorf("h2=%v: the client received %q", h2, got)
 		}
-		<-down
+		await(t, down)
 		if ev := w.events.one(t, enforce.StageResponse); ev.Status != 200 || ev.Error != "" {
 			t.Errorf("h2=%v: event %+v", h2, ev)
 		}
@@ -340,7 +340,7 @@ func TestShutdownDrainsTunnels(t *testing.T) {
 	c := l.ask(t, l.dial(t), fmt.Sprintf("CONNECT raw.test:%d HTTP/1.1\r\n\r\n", l.raw))
 	down := make(chan struct{})
 	go func() { defer close(down); l.shutdown() }()
-	<-l.proxy.closing
+	await(t, l.proxy.closing)
 	got := make([]byte, len(established)+len("hello"))
 	if _, err := io.ReadFull(c, got); err != nil || !strings.HasSuffix(string(got), "hello") {
 		t.Errorf("the client received %q, %v", got, err)
@@ -353,8 +353,8 @@ func TestShutdownDrainsTunnels(t *testing.T) {
 		t.Errorf("after the half-close the client received %q", rest)
 	}
 	_ = c.Close()
-	<-l.gone
-	<-down
+	await(t, l.gone)
+	await(t, down)
 	if ev := l.events.one(t, enforce.StageResponse); ev.RequestBytes != 4 || ev.ResponseBytes < 9 {
 		t.Errorf("event %+v", ev)
 	}

@@ -103,7 +103,7 @@ func TestSilenceByDefault(t *testing.T) {
 	w.proxy.speaksAfter = short
 	w.events.arrived = make(chan struct{})
 	conn := openBy(t, w, j, "captured", w.origin.port)
-	<-w.events.arrived // its time is over
+	await(t, w.events.arrived) // its time is over
 	secure := tls.Client(conn, &tls.Config{RootCAs: w.roots, ServerName: "ok.test"})
 	_ = secure.SetDeadline(time.Now().Add(overdue))
 	if err := secure.Handshake(); err != nil {

@@ -118,7 +118,7 @@ func TestHeaders(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	h := <-got
+	h := await(t, got)
 	for _, name := range []string{"X-Secret", "Upgrade", "Proxy-Authorization", "User-Agent", "Accept-Encoding"} {
 		if v, ok := h[name]; ok {
 			t.Errorf("the origin received %s: %q", name, v)
