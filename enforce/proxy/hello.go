@@ -142,7 +142,7 @@ func objectTo(h helloMessage, err error, t target) *objection {
 		// of it; and a server of many names goes by the one inside, whatever stands
 		// outside. No resolver of a run gives out the key for it, but a client can
 		// bring one along.
-		return &objection{"the ClientHello may hide the name of another server (encrypted_client_hello, RFC 9849), which cannot be compared; turn that off in the client, or let it pass as raw TCP (schemes: [tcp])", alertAccessDenied}
+		return &objection{"the ClientHello may hide the name of another server (encrypted_client_hello, RFC 9849), which cannot be compared; turn that off in the client, or let it pass as raw TCP (schemes: [tcp], or in Rego \"tcp\": \"passthrough\")", alertAccessDenied}
 	case h.serverName == "":
 		return nil
 	}

@@ -46,7 +46,7 @@ func (p *Proxy) reach(ctx context.Context, cc *clientConn, q *policy.Request, ne
 func (p *Proxy) settleTunnel(cc *clientConn, q *policy.Request, d policy.Decision, stage enforce.Stage) (*enforce.Event, enforce.Verdict) {
 	ev := p.newEvent(stage, q, cc.shown)
 	if d.Action != policy.Deny && !d.Passthrough {
-		d = policy.Decision{Rule: d.Rule, Policy: d.Policy, Reason: "the host is allowed, but not what cannot be read: raw TCP takes a rule with schemes: [tcp]"}
+		d = policy.Decision{Rule: d.Rule, Policy: d.Policy, Reason: "the host is allowed, but not what cannot be read: raw TCP takes a rule with schemes: [tcp], or in Rego \"tcp\": \"passthrough\""}
 	}
 	ev.Allow = p.Gate.Proposal(q, d)
 	return ev, p.Gate.Settle(ev, d)
