@@ -36,7 +36,7 @@ func (p *Proxy) undecrypted(cc *clientConn, err error, last *tail) {
 
 // soon is how long after it was shown a certificate a client leaves that has looked
 // at it. One that opens a connection in advance keeps it for longer.
-const soon = 5 * time.Second
+const soon = 20 * time.Second
 
 // askedNothing records that a client left with the handshake: node, and GnuTLS'
 // clients (wget, Debian's git), look at the certificate apart from it, and leave
