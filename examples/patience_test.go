@@ -19,7 +19,7 @@ import (
 // whether there is a newer client: what such a question meets is forgotten, so that
 // it is in one recording and not in the next.
 //
-// Sources: https://docs.npmjs.com/cli/using-npm/config,
+// Sources: npm help 7 config,
 // https://pip.pypa.io/en/stable/topics/configuration/,
 // https://doc.rust-lang.org/cargo/reference/config.html,
 // https://docs.astral.sh/uv/reference/environment/,
