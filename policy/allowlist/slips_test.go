@@ -154,11 +154,19 @@ func reworded(got, want string) string {
 // mistake only because something was taken out.
 func TestGoOn(t *testing.T) {
 	const up = "  - host: UP.example.org\n"
+	var twenty strings.Builder
+	fmt.Fprint(&twenty, "4:5 syntax")
+	for line := 5; line < 24; line++ {
+		fmt.Fprintf(&twenty, "; %d:5 syntax", line)
+	}
 	for _, tt := range []struct{ name, doc, want string }{
 		{"in rules of two lists", head + "allow:\n  - host: a.example.org\n      paths: [/a]\n" + up + "deny:\n  - @evil/x\n" + up, "5:12 syntax; 6:11; 8:5 syntax; 9:11"},
 		{"in the only rule of a list", head + "allow:\n  - @evil/x\nlog: [nonsense]\n", "4:5 syntax; 5:7"},
 		{"with the version", "version: 1: 2\nallow:\n" + up, "1:11 syntax; 3:11"},
 		{"in a list of a rule", head + "allow:\n  - host: a.example.org\n    paths:\n      - @a\n      - /b\n" + up, "6:9 syntax; 8:11"},
+		{"in a list of a rule that has another", head + "allow:\n" + up + "    paths:\n      - @a\n" + up, "6:9 syntax; 7:11"},
+		{"one too many", head + "allow:\n" + strings.Repeat("  - @x\n", 21) + up, twenty.String()},
+		{"in a long file", head + "allow:\n  - @x\n" + strings.Repeat("# "+strings.Repeat("x", 1022)+"\n", 256) + up, "4:5 syntax"},
 		{"that go left", head + "allow:\n" + up + "- nonsense\n  - other\n", "4:11; 5:1 syntax; 6:5"},
 		{"a quote that ends in another rule", head + "allow:\n  - host: 'a.example.org\n  - host: 'b.example.org'\n" + up, "4:11 syntax; 6:11"},
 		{"a quote that is never closed", head + "allow:\n" + up + "  - host: 'a.example.org\n" + up, "4:11; 5:11 syntax; 6:11"},
