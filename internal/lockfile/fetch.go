@@ -33,8 +33,8 @@ const gitFetch = "service=git-upload-pack"
 
 // Fetches returns the requests that get e over HTTP, and the commit that the file
 // names, "" where it names none in full. There are no requests where git takes
-// another way. What clients of one
-// code host ask that host besides is not there, for the file does not say it.
+// another way. What clients of one code host ask that host besides is not there, for
+// the file does not say it.
 func (e *Elsewhere) Fetches() (fetches []Fetch, commit string) {
 	text, reference, _ := strings.Cut(strings.TrimSpace(e.Text), " ")
 	address, fragment, _ := strings.Cut(strings.TrimPrefix(text, "git+"), "#")
