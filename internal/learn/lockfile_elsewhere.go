@@ -26,7 +26,8 @@ func (l *Learner) lockElsewhere(d *draft, f *lockfile.Lockfile) {
 		}
 		listed[e.Text] = true
 		place := fmt.Sprintf("%s:%d", f.Name, e.Line)
-		line := &leftLine{text: enforce.RedactText(e.Text), why: place + ": " + elsewhereWords(e.Kind)}
+		text, _ := maskBut(enforce.RedactText(e.Text), isCommit)
+		line := &leftLine{text: text, why: place + ": " + elsewhereWords(e.Kind)}
 		for _, one := range fetches {
 			if rule := l.proposed(&one, place, commit); rule != "" {
 				line.proposed = append(line.proposed, rule)
@@ -90,12 +91,12 @@ func (l *Learner) proposed(f *lockfile.Fetch, place, commit string) string {
 		keys = append(keys, "methods: ["+f.Method+"]")
 	}
 	query, ok := exactly(f.RawQuery)
-	switch {
-	case !ok || enforce.RedactText(f.Via) != f.Via:
+	if !ok {
 		return ""
-	case f.Via != "": // the redirect names the path
+	}
+	if f.Via != "" { // the redirect names the path, and what is in the one is in the other
 		keys = append(keys, "via: ["+quoted(f.Via)+"]")
-	default:
+	} else {
 		keys = append(keys, "paths: ["+quoted(f.Path)+"]")
 	}
 	if query != "" {
@@ -121,7 +122,7 @@ func (l *Learner) proposed(f *lockfile.Fetch, place, commit string) string {
 // there twice, or a value may be a secret or could be taken for a pattern.
 func exactly(query string) (condition string, ok bool) {
 	values, err := url.ParseQuery(query)
-	if err != nil || strings.ContainsAny(query, "*?") {
+	if err != nil {
 		return "", false
 	}
 	var out []string

@@ -98,12 +98,14 @@ func decided(t *testing.T, text string, r *policy.Request) bool {
 // TestLockfileArchive: of an archive's address, the commit in its path or its query
 // is kept, and what it redirects to is let in after that redirect alone.
 func TestLockfileArchive(t *testing.T) {
-	const sha = "0123456789abcdef0123456789abcdef01234567"
+	const sha, token = "0123456789abcdef0123456789abcdef01234567", "t8Xk2Qv9LmZ4pR7wYc3NbJ6sDfGh"
 	dist := func(name, address string) string {
 		return `{"name": "acme/` + name + `", "version": "1.0.0", "dist": {"type": "zip", "url": "` + address + `"}}`
 	}
 	lock := parsed(t, "composer.lock", `{"packages": [`+dist("hub", "https://api.example.org/repos/acme/hub/zipball/"+sha)+", "+
-		dist("lab", "https://lab.example.org/api/v4/projects/acme%2Flab/repository/archive.zip?sha="+sha)+", "+dist("secret", "https://lab.example.org/a.zip?private_token=x")+"]}")
+		dist("lab", "https://lab.example.org/api/v4/projects/acme%2Flab/repository/archive.zip?sha="+sha)+", "+dist("secret", "https://lab.example.org/a.zip?private_token=x")+", "+
+		dist("hidden", "https://lab.example.org/dl/"+token+"/a.zip")+", "+dist("aside", "https://api.example.org/repos/acme/aside/zipball/"+token)+", "+
+		dist("star", "https://lab.example.org/s.zip?ref=*")+"]}")
 	text := learned(t, Options{Lockfiles: []*lockfile.Lockfile{lock}}, nil)
 	signed := "version: 1\nallow:\n"
 	for line := range strings.Lines(text) {
@@ -126,12 +128,16 @@ func TestLockfileArchive(t *testing.T) {
 		{request("lab.example.org", "/api/v4/projects/acme%2Flab/repository/archive.zip", "sha="+sha), true},
 		{request("lab.example.org", "/api/v4/projects/acme%2Flab/repository/archive.zip", "sha=main"), false},
 		{request("lab.example.org", "/a.zip", "private_token=x"), false},
+		{request("lab.example.org", "/dl/"+token+"/a.zip", ""), false},
+		{request("api.example.org", "/repos/acme/aside/zipball/"+token, ""), false},
+		{request("lab.example.org", "/s.zip", "ref=*"), false},
+		{request("lab.example.org", "/s.zip", "ref=main"), false},
 	} {
 		if got := decided(t, signed, tt.r); got != tt.want {
 			t.Errorf("%s%s?%s after %v: %v, want %v, by\n%s", tt.r.Host, tt.r.Path, tt.r.Query, tt.r.Via, got, tt.want, signed)
 		}
 	}
-	if strings.Contains(text, "private_token=x") {
+	if strings.Contains(text, "private_token=x") || strings.Contains(text, token) {
 		t.Errorf("a secret of the lockfile is in the policy:\n%s", text)
 	}
 }
