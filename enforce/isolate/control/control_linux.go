@@ -91,7 +91,7 @@ func (c *Conn) Send(msg any, files ...*os.File) error {
 // Receive reads one message into msg and returns its files, which are
 // close-on-exec and the caller's to close.
 func (c *Conn) Receive(msg any) ([]*os.File, error) {
-	data := make([]byte, maxMessage+1)
+	data := make([]byte, maxMessage)
 	oob := make([]byte, unix.CmsgSpace(4*maxFiles))
 	n, oobn, flags, _, err := c.c.ReadMsgUnix(data, oob)
 	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {

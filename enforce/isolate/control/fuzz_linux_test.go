@@ -25,6 +25,8 @@ func FuzzReceive(f *testing.F) {
 	// What is cut off may be whole JSON, with some of its files.
 	f.Add([]byte(`{}`), uint8(maxFiles+1), uint8(0))
 	f.Add(append([]byte(`{}`), bytes.Repeat([]byte(" "), maxMessage)...), uint8(0), uint8(0))
+	f.Add(append([]byte(`{}`), bytes.Repeat([]byte(" "), maxMessage-1)...), uint8(0), uint8(0)) // one too many
+	f.Add(append([]byte(`{}`), bytes.Repeat([]byte(" "), maxMessage-2)...), uint8(0), uint8(0)) // just not
 	f.Fuzz(func(t *testing.T, data []byte, count, credentials uint8) {
 		if len(data) == 0 || len(data) > 2*maxMessage || count > 250 {
 			return
